@@ -1,0 +1,241 @@
+#include "base/file.h"
+
+#include "base/memory.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static poet_status io_error(const char *path, const char *what)
+{
+    return POET_FAIL(POET_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
+}
+
+static poet_status open_regular(const char *path, int *fd, size_t *size)
+{
+    struct stat st;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        return io_error(path, "cannot be opened");
+    if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(*fd);
+        return POET_FAIL(POET_ERR_IO, "%s: is not a regular file", path);
+    }
+    *size = (size_t)st.st_size;
+    return POET_OK;
+}
+
+static poet_status read_all(int fd, const char *path, unsigned char *bytes, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = read(fd, bytes + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return io_error(path, "cannot be read");
+        if (n == 0)
+            return POET_FAIL(POET_ERR_IO, "%s: became shorter while it was read", path);
+        done += (size_t)n;
+    }
+    return POET_OK;
+}
+
+poet_status poet_file_read(const char *path, size_t limit, unsigned char **bytes, size_t *size)
+{
+    int fd;
+    *bytes = NULL;
+    POET_TRY(open_regular(path, &fd, size));
+    poet_status status = POET_OK;
+    if (*size > limit) {
+        status = POET_FAIL(POET_ERR_FORMAT, "%s: is %zu bytes long; at most %zu are expected", path,
+                           *size, limit);
+    } else {
+        *bytes = poet_alloc(*size + 1);
+        status = *bytes ? read_all(fd, path, *bytes, *size) : POET_ERR_NOMEM;
+    }
+    close(fd);
+    if (status) {
+        poet_free(*bytes);
+        *bytes = NULL;
+        return status;
+    }
+    (*bytes)[*size] = 0;
+    return POET_OK;
+}
+
+poet_status poet_map_open(const char *path, poet_map *out)
+{
+    int fd;
+    *out = (poet_map){0};
+    POET_TRY(open_regular(path, &fd, &out->size));
+    poet_status status = POET_OK;
+    if (out->size) {
+        void *memory = mmap(NULL, out->size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (memory == MAP_FAILED)
+            status = io_error(path, "cannot be mapped");
+        else
+            out->bytes = memory;
+    }
+    close(fd);
+    return status;
+}
+
+void poet_map_close(poet_map *map)
+{
+    if (map && map->bytes)
+        munmap((void *)(uintptr_t)map->bytes, map->size);
+    if (map)
+        *map = (poet_map){0};
+}
+
+struct poet_output {
+    char *path, *temporary;
+    FILE *stream;
+    bool committed;
+};
+
+poet_status poet_output_create(const char *path, poet_output **out)
+{
+    *out = NULL;
+    poet_output *o = poet_calloc(1, sizeof *o);
+    size_t room = strlen(path) + 32;
+    if (!o)
+        return POET_ERR_NOMEM;
+    o->path = poet_strdup(path);
+    o->temporary = poet_alloc(room);
+    if (!o->path || !o->temporary) {
+        poet_output_destroy(o);
+        return POET_ERR_NOMEM;
+    }
+    if (poet_is_directory(path)) {
+        poet_output_destroy(o);
+        return POET_FAIL(POET_ERR_IO, "%s: is a directory; a file name is wanted", path);
+    }
+    snprintf(o->temporary, room, "%s.%ld.tmp", path, (long)getpid());
+    o->stream = fopen(o->temporary, "wb");
+    if (!o->stream) {
+        poet_status status = io_error(path, "cannot be created");
+        poet_free(o->temporary);
+        o->temporary = NULL;
+        poet_output_destroy(o);
+        return status;
+    }
+    *out = o;
+    return POET_OK;
+}
+
+FILE *poet_output_stream(poet_output *output)
+{
+    return output->stream;
+}
+
+const char *poet_output_path(const poet_output *output)
+{
+    return output->temporary;
+}
+
+poet_status poet_output_write(poet_output *output, const void *bytes, size_t count)
+{
+    if (fwrite(bytes, 1, count, output->stream) != count)
+        return io_error(output->path, "cannot be written");
+    return POET_OK;
+}
+
+/* Another library may have replaced the file behind the stream's back, so the sync goes by name. */
+static bool sync_file(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool ok = fsync(fd) == 0 || errno == EINVAL;
+    return close(fd) == 0 && ok;
+}
+
+poet_status poet_output_commit(poet_output *output)
+{
+    FILE *stream = output->stream;
+    output->stream = NULL;
+    bool flushed = fflush(stream) == 0 && !ferror(stream);
+    if (fclose(stream) != 0 || !flushed || !sync_file(output->temporary))
+        return io_error(output->path, "cannot be written");
+    if (rename(output->temporary, output->path) != 0)
+        return io_error(output->path, "cannot be put in place");
+    output->committed = true;
+    return POET_OK;
+}
+
+void poet_output_destroy(poet_output *output)
+{
+    if (!output)
+        return;
+    if (output->stream)
+        fclose(output->stream);
+    if (output->temporary && !output->committed)
+        unlink(output->temporary);
+    poet_free(output->temporary);
+    poet_free(output->path);
+    poet_free(output);
+}
+
+poet_status poet_make_directory(const char *path)
+{
+    char *copy = poet_strdup(path);
+    if (!copy)
+        return POET_ERR_NOMEM;
+    poet_status status = POET_OK;
+    for (char *p = copy; !status; p++) {
+        char *slash = strchr(p, '/');
+        p = slash ? slash : p + strlen(p);
+        *p = 0;
+        if (*copy && mkdir(copy, 0777) != 0 && errno != EEXIST)
+            status = io_error(copy, "cannot be made a directory");
+        if (!slash)
+            break;
+        *p = '/';
+    }
+    poet_free(copy);
+    if (!status && !poet_is_directory(path))
+        status = POET_FAIL(POET_ERR_IO, "%s: exists and is not a directory", path);
+    return status;
+}
+
+bool poet_is_directory(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool poet_is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+char *poet_path_join(const char *directory, const char *name)
+{
+    size_t length = strlen(directory);
+    if (name[0] == '/' || length == 0 || strcmp(directory, ".") == 0)
+        return poet_strdup(name);
+    size_t room = length + strlen(name) + 2;
+    char *joined = poet_alloc(room);
+    if (joined)
+        snprintf(joined, room, "%s%s%s", directory, directory[length - 1] == '/' ? "" : "/", name);
+    return joined;
+}
+
+void poet_path_extension(const char *path, char out[16])
+{
+    const char *slash = strrchr(path, '/');
+    const char *dot = strrchr(slash ? slash + 1 : path, '.');
+    out[0] = 0;
+    if (!dot || strlen(dot + 1) >= 16)
+        return;
+    size_t n = strlen(dot + 1);
+    for (size_t i = 0; i <= n; i++)
+        out[i] = (char)tolower((unsigned char)dot[1 + i]);
+}

@@ -1,0 +1,56 @@
+/* Files: whole reads, maps, and writes that appear by rename, complete or not at all. */
+#ifndef POET_BASE_FILE_H
+#define POET_BASE_FILE_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Reads a whole regular file of at most limit bytes. *bytes gets one 0 byte more than *size, so
+ * text can be used as a string. The caller frees with poet_free. */
+poet_status poet_file_read(const char *path, size_t limit, unsigned char **bytes, size_t *size);
+
+/* A read-only map of a regular file. */
+typedef struct poet_map {
+    const unsigned char *bytes; /* NULL when size is 0 */
+    size_t size;
+} poet_map;
+
+poet_status poet_map_open(const char *path, poet_map *out);
+void poet_map_close(poet_map *map);
+
+/* An output file under a temporary name in the directory of path. commit flushes, syncs and
+ * renames; destroy without commit removes the temporary file. A signal handler need do nothing:
+ * what is left is a *.tmp beside the target, never a half file. */
+typedef struct poet_output poet_output;
+
+poet_status poet_output_create(const char *path, poet_output **out);
+
+/* The stream to write to, and the temporary path for libraries that open files themselves (they
+ * write to that path; poet_output_stream is then not used). Owned by the output. */
+FILE *poet_output_stream(poet_output *output);
+const char *poet_output_path(const poet_output *output);
+
+poet_status poet_output_write(poet_output *output, const void *bytes, size_t count);
+
+/* After commit, successful or not, only destroy is allowed. */
+poet_status poet_output_commit(poet_output *output);
+void poet_output_destroy(poet_output *output);
+
+/* Creates a directory and its parents; fine when it exists. */
+poet_status poet_make_directory(const char *path);
+bool poet_is_directory(const char *path);
+bool poet_is_file(const char *path);
+
+/* Joins with one '/' into a new string (poet_free); name alone when it is absolute or directory is
+ * "" or ".". */
+char *poet_path_join(const char *directory, const char *name);
+
+/* The part after the last '.' of the last component, lower-cased into out[16]; "" when there is
+ * none or it is longer. */
+void poet_path_extension(const char *path, char out[16]);
+
+#endif

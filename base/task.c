@@ -1,0 +1,35 @@
+#include "base/task.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+void poet_task_progress(const poet_task *task, const poet_progress *progress)
+{
+    if (task && task->progress)
+        task->progress(task->user, progress);
+}
+
+void poet_task_message(const poet_task *task, const char *format, ...)
+{
+    if (!task || !task->message)
+        return;
+    char text[1200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    task->message(task->user, text);
+}
+
+bool poet_task_stopped(const poet_task *task)
+{
+    return task && task->stop && task->stop(task->user);
+}
+
+double poet_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}

@@ -1,0 +1,88 @@
+/* What a device must offer: memory, and one kernel for each operation.
+ *
+ * A backend is a constant table, filled at start-up in layers: poet_ref_fill sets every entry to
+ * the reference kernels, poet_cpu_fill overrides those it does faster. A NULL kernel is refused at
+ * plan time by the op's name; there is no silent fall-back from one device to another. */
+#ifndef POET_COMPUTE_BACKEND_H
+#define POET_COMPUTE_BACKEND_H
+
+#include "base/status.h"
+#include "compute/graph.h"
+#include "compute/op.h"
+
+typedef struct poet_device poet_device;
+
+/* One operation, ready to run: what a kernel gets. */
+typedef struct poet_call {
+    poet_op op;
+    const char *name; /* scope path, for error sentences */
+    const poet_attr *attr;
+    int n_src, n_dst;
+    poet_tensor *const *src; /* an absent optional source is NULL */
+    poet_tensor *dst[POET_MAX_DST];
+    bool constant_weights; /* parameters do not change between runs of this program: kernels may
+                              pack them in prepare */
+    void *scratch;         /* scratch_bytes of device memory, contents undefined */
+    size_t scratch_bytes;
+    void *prepared; /* the backend's own, made in prepare, freed in release */
+} poet_call;
+
+typedef poet_status (*poet_kernel)(poet_device *device, const poet_call *call);
+
+typedef enum poet_copy { POET_TO_DEVICE, POET_TO_HOST, POET_ON_DEVICE } poet_copy;
+
+typedef struct poet_backend {
+    const char *name; /* "ref", "cpu", "simt", "cuda" */
+    const char *description;
+    poet_dtype
+        real;  /* how POET_F32 is stored: F32, or F64 in the reference of the gradient tests */
+    bool bf16; /* BF16 operands are supported; else the planner refuses them */
+    bool host_memory; /* tensors can be read and written by the CPU */
+    size_t alignment; /* of tensors inside a block, bytes */
+
+    poet_status (*open)(const struct poet_backend *backend, int index, poet_device **out);
+    void (*close)(poet_device *device);
+    poet_status (*alloc)(poet_device *device, size_t bytes, void **out);
+    void (*free)(poet_device *device, void *memory);
+    poet_status (*copy)(poet_device *device, void *dst, const void *src, size_t bytes,
+                        poet_copy direction);
+    poet_status (*sync)(poet_device *device);
+
+    /* Asked once per call at plan time, before memory exists (shapes, types and attributes are
+     * set): scratch bytes wanted. May be NULL: none. */
+    size_t (*scratch)(poet_device *device, const poet_call *call);
+
+    /* Once, after memory exists and before the first run; and its reverse. May be NULL. */
+    poet_status (*prepare)(poet_device *device, poet_call *call);
+    void (*release)(poet_device *device, poet_call *call);
+
+    /* Which implementation a call got, e.g. "dnnl", "avx2", "ref"; may be NULL. */
+    const char *(*implementation)(poet_device *device, const poet_call *call);
+
+    poet_kernel kernel[POET_OP_COUNT];
+} poet_backend;
+
+/* Every backend's device begins with this. */
+struct poet_device {
+    const poet_backend *backend;
+    int threads; /* what a parallel kernel uses; a checkpoint records it */
+};
+
+/* Sets memory functions and all kernels to the reference: host memory, one thread, sums in double,
+ * slow and plain. real: POET_F32 or POET_F64. */
+void poet_ref_fill(poet_backend *backend, poet_dtype real);
+
+/* The CPU backend: reference, overridden by oneDNN and vector kernels. */
+void poet_cpu_fill(poet_backend *backend);
+
+/* Ready tables. */
+const poet_backend *poet_backend_ref(void);   /* "ref" */
+const poet_backend *poet_backend_ref64(void); /* "ref64" */
+const poet_backend *poet_backend_cpu(void);   /* "cpu" */
+
+/* threads <= 0: as many as the machine has (OMP_NUM_THREADS is honoured). */
+poet_status poet_device_open(const poet_backend *backend, int index, int threads,
+                             poet_device **out);
+void poet_device_close(poet_device *device);
+
+#endif

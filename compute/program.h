@@ -1,0 +1,55 @@
+/* A graph made ready to run: memory planned, kernels prepared.
+ *
+ * Liveness over the one linear list of operations, forward and backward alike, gives each
+ * intermediate tensor an offset in one block (best fit on a sorted free list). Inference simply has
+ * no gradient operations, so little is kept alive. The figures are known before the first run.
+ * Setting the environment variable POET_PLAN=separate gives each tensor a block of its own: slower,
+ * bit-identical, and every overrun becomes visible to AddressSanitizer. */
+#ifndef POET_COMPUTE_PROGRAM_H
+#define POET_COMPUTE_PROGRAM_H
+
+#include "compute/backend.h"
+#include "compute/graph.h"
+
+typedef struct poet_program poet_program;
+
+typedef struct poet_memory {
+    size_t params, buffers, moments, caches; /* of the params store */
+    size_t activations;                      /* the planned block, scratch included */
+    size_t inputs;                           /* staging: inputs and outputs */
+} poet_memory;
+
+/* Takes the graph over, also when it fails (then it is destroyed). The params must outlive the
+ * program. */
+poet_status poet_program_create(poet_graph *graph, poet_program **out);
+void poet_program_destroy(poet_program *program);
+
+/* Index by name; POET_NONE when there is none. */
+poet_val poet_program_input(poet_program *program, const char *name);
+poet_val poet_program_output(poet_program *program, const char *name);
+
+/* Host to input, output to host; bytes must be the tensor's size in the type it was declared with
+ * (an f64 backend converts). */
+poet_status poet_program_set(poet_program *program, poet_val input, const void *host, size_t bytes);
+poet_status poet_program_get(poet_program *program, poet_val output, void *host, size_t bytes);
+poet_status poet_program_set_by_name(poet_program *program, const char *name, const void *host,
+                                     size_t bytes);
+poet_status poet_program_get_by_name(poet_program *program, const char *name, void *host,
+                                     size_t bytes);
+
+/* Runs every operation once, in order. */
+poet_status poet_program_run(poet_program *program);
+
+/* Seconds per op kind, filled by poet_program_run while profiling is on. */
+typedef struct poet_profile {
+    double seconds[POET_OP_COUNT];
+    int64_t calls[POET_OP_COUNT];
+} poet_profile;
+
+void poet_program_profile(poet_program *program, poet_profile *profile); /* NULL switches it off */
+
+poet_memory poet_program_memory(const poet_program *program);
+int poet_program_calls(const poet_program *program);
+const poet_call *poet_program_call(const poet_program *program, int index);
+
+#endif

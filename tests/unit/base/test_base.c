@@ -1,0 +1,144 @@
+/* base/: errors, memory, random numbers, bits and files. */
+#include "base/bits.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "tests/support/check.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void test_status(void)
+{
+    CHECK_FAILS(POET_FAIL(POET_ERR_FORMAT, "%s: broken", "a.bin"), POET_ERR_FORMAT,
+                "a.bin: broken");
+    poet_context(POET_ERR_FORMAT, "loading %s", "m");
+    CHECK_STR(poet_error_message(), "loading m: a.bin: broken");
+}
+
+static void test_memory(void)
+{
+    size_t before = poet_memory_get_stats().blocks;
+    char *a = poet_alloc(100);
+    memset(a, 7, 100);
+    a = poet_realloc(a, 1000);
+    CHECK(a[99] == 7);
+    poet_memory_fail_at(2);
+    void *b = poet_alloc(8), *c = poet_alloc(8);
+    CHECK(b && !c);
+    poet_free(b);
+    poet_free(a);
+    CHECK(!poet_calloc((size_t)-1, 16));
+    poet_arena *arena = poet_arena_create();
+    char *big = poet_arena_alloc(arena, 100000);
+    CHECK(big && big[99999] == 0);
+    CHECK_STR(poet_arena_strdup(arena, "text"), "text");
+    poet_arena_destroy(arena);
+    CHECK_INT(poet_memory_get_stats().blocks, before);
+}
+
+static void test_philox(void)
+{
+    /* Known answers of the Random123 distribution: philox4x32, 10 rounds. */
+    uint32_t out[4];
+    poet_philox(0, 0, 0, out);
+    CHECK(out[0] == 0x6627e8d5 && out[1] == 0xe169c58d && out[2] == 0xbc57ac4c &&
+          out[3] == 0x9b00dbd8);
+    poet_philox(~0ULL, ~0ULL, ~0ULL, out);
+    CHECK(out[0] == 0x408f276d && out[1] == 0x41c83b0e && out[2] == 0xa20bc7c6 &&
+          out[3] == 0x6d5451fd);
+
+    poet_rng rng;
+    poet_rng_init(&rng, 5, 0);
+    double sum = 0, square = 0;
+    int histogram[7] = {0};
+    for (int i = 0; i < 70000; i++) {
+        double x = (double)poet_rng_normal(&rng);
+        sum += x;
+        square += x * x;
+        histogram[poet_rng_below(&rng, 7)]++;
+    }
+    CHECK_CLOSE(sum / 70000, 0, 0.02);
+    CHECK_CLOSE(square / 70000, 1, 0.03);
+    for (int i = 0; i < 7; i++)
+        CHECK_CLOSE(histogram[i], 10000, 400);
+
+    uint32_t order[50];
+    int seen[50] = {0};
+    poet_rng_permutation(&rng, 50, order);
+    for (int i = 0; i < 50; i++)
+        seen[order[i]]++;
+    for (int i = 0; i < 50; i++)
+        CHECK_INT(seen[i], 1);
+}
+
+static void test_bits(void)
+{
+    CHECK_INT(poet_bits_for(1), 0);
+    CHECK_INT(poet_bits_for(1024), 10);
+    CHECK_INT(poet_bits_for(1025), 11);
+    for (int width = 0; width <= 32; width++) {
+        uint32_t codes[37], back[37];
+        unsigned char packed[37 * 4];
+        poet_rng rng;
+        poet_rng_init(&rng, 1, (uint64_t)width);
+        for (int i = 0; i < 37; i++)
+            codes[i] = width ? poet_rng_u32(&rng) >> (32 - width) : 0;
+        poet_bits_pack(codes, 37, width, packed);
+        poet_bits_unpack(packed, 37, width, back);
+        CHECK(memcmp(codes, back, sizeof codes) == 0);
+    }
+    CHECK(poet_crc32(0, "123456789", 9) == 0xCBF43926);
+    CHECK(poet_crc32(poet_crc32(0, "1234", 4), "56789", 5) == 0xCBF43926);
+}
+
+static void test_file(void)
+{
+    char directory[] = "/tmp/poet-base-XXXXXX";
+    CHECK(mkdtemp(directory) != NULL);
+    char *path = poet_path_join(directory, "sub/a.Bin"), *sub = poet_path_join(directory, "sub");
+    char extension[16];
+    poet_path_extension(path, extension);
+    CHECK_STR(extension, "bin");
+    CHECK_OK(poet_make_directory(sub));
+
+    poet_output *output;
+    CHECK_OK(poet_output_create(path, &output));
+    CHECK_OK(poet_output_write(output, "hello", 5));
+    CHECK(!poet_is_file(path));
+    poet_output_destroy(output);
+    CHECK(!poet_is_file(path));
+    CHECK_OK(poet_output_create(path, &output));
+    CHECK_OK(poet_output_write(output, "hello", 5));
+    CHECK_OK(poet_output_commit(output));
+    poet_output_destroy(output);
+
+    unsigned char *bytes;
+    size_t size;
+    poet_map map;
+    CHECK_OK(poet_file_read(path, 100, &bytes, &size));
+    CHECK(size == 5 && memcmp(bytes, "hello", 6) == 0);
+    poet_free(bytes);
+    CHECK_FAILS(poet_file_read(path, 4, &bytes, &size), POET_ERR_FORMAT, "a.Bin");
+    CHECK_FAILS(poet_file_read(sub, 4, &bytes, &size), POET_ERR_IO, "not a regular file");
+    CHECK_FAILS(poet_file_read("/nonexistent/x", 4, &bytes, &size), POET_ERR_IO, "/nonexistent/x");
+    CHECK_FAILS(poet_output_create(sub, &output), POET_ERR_IO, "is a directory");
+    CHECK_OK(poet_map_open(path, &map));
+    CHECK(map.size == 5 && map.bytes[4] == 'o');
+    poet_map_close(&map);
+    unlink(path);
+    rmdir(sub);
+    rmdir(directory);
+    poet_free(sub);
+    poet_free(path);
+}
+
+int main(void)
+{
+    test_status();
+    test_memory();
+    test_philox();
+    test_bits();
+    test_file();
+    return CHECK_RESULT();
+}
