@@ -187,7 +187,8 @@ poet_val poet_codebook_ema(poet_graph *g, poet_val codebook, poet_val total, poe
 poet_val poet_fsq(poet_graph *g, poet_val z, const int *levels, bool binary, poet_val *index);
 
 /* The value of codes under the same levels: index (...) -> (...,C). */
-poet_val poet_fsq_codes(poet_graph *g, poet_val index, int channels, const int *levels);
+poet_val poet_fsq_codes(poet_graph *g, poet_val index, int channels, const int *levels,
+                        bool binary);
 
 /* histogram (K) f32, updated in place: + occurrences of each code in index. */
 poet_val poet_count_codes(poet_graph *g, poet_val histogram, poet_val index);
