@@ -1,0 +1,52 @@
+/* What every command is given, and how it reads its command line.
+ *
+ * A command is `poet_status cmd_x(cli_context *context, int argc, char **argv)`, one row in main.c
+ * and one file cmd_x.c: an option table, cli_parse, calls of the modules, results on stdout. It
+ * returns the status of what it called; main prints the sentence once. Exit status: 0 done, 2 for
+ * POET_ERR_ARG (the command line asks for something meaningless), 1 for everything else, Ctrl-C
+ * included. */
+#ifndef POET_CLI_COMMAND_H
+#define POET_CLI_COMMAND_H
+
+#include "base/task.h"
+#include "cli/opts.h"
+#include "cli/progress.h"
+
+#include <jansson.h>
+
+typedef struct cli_context {
+    const char *verb;
+    poet_task task; /* pass &context->task to whatever takes long */
+    cli_progress progress;
+
+    /* filled by cli_parse */
+    int threads; /* 0: as many as the machine has */
+    bool quiet;
+    bool json;
+    char **operands;
+    int n_operands;
+} cli_context;
+
+typedef poet_status (*cli_command_fn)(cli_context *context, int argc, char **argv);
+
+/* A command's face: everything its --help says. */
+typedef struct cli_spec {
+    const char *operands; /* as in the usage line: "PROMPT...", "[FILE]"; NULL: none */
+    int min_operands, max_operands;
+    const char *description; /* a paragraph or more, lines under 80 columns */
+    const char *examples;    /* lines that work as they stand, without the leading "pocketpoet" */
+    const cli_option *options;
+    bool json; /* has a --json form */
+} cli_spec;
+
+/* Defaults, then the command line; adds --threads, --quiet, --json and --help, which prints the
+ * page and ends the process. */
+poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char **argv);
+
+/* Writes one JSON value and a line end to stdout; takes the reference. NULL is jansson's way of
+ * saying that memory ran out. */
+poet_status cli_print_json(json_t *value);
+
+poet_status cmd_info(cli_context *context, int argc, char **argv);
+
+#endif

@@ -1,0 +1,107 @@
+/* The command table: finds the command, runs it, and turns its status into a sentence and an exit
+ * status. */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct command {
+    const char *name, *help;
+    cli_command_fn run;
+} command;
+
+static const command commands[] = {
+    {"info", "what this build and machine can do; what is inside a model", cmd_info},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: pocketpoet COMMAND [options] [arguments]\n\n"
+                 "Turns a sentence into a short video, and trains the models that do it.\n\n"
+                 "commands:\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-16s %s\n", commands[i].name, commands[i].help);
+    fprintf(out, "\n'pocketpoet COMMAND --help' explains a command; --version prints the version.\n"
+                 "Exit status: 0 done, 1 failed or interrupted, 2 wrong usage.\n");
+}
+
+static const command *find_command(const char *name)
+{
+    const char *names[COMMANDS];
+    for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+        names[i] = commands[i].name;
+    }
+    const char *near = cli_nearest(name, names, COMMANDS);
+    if (near)
+        POET_FAIL(POET_ERR_ARG, "there is no command '%.80s'; did you mean '%s'?", name, near);
+    else
+        POET_FAIL(POET_ERR_ARG, "there is no command '%.80s'; 'pocketpoet --help' lists them",
+                  name);
+    return NULL;
+}
+
+/* A full disk behind stdout shows only here. */
+static poet_status flush_results(void)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return POET_FAIL(POET_ERR_IO, "standard output: cannot be written: %s",
+                         errno ? strerror(errno) : "an earlier write failed");
+    return POET_OK;
+}
+
+static int exit_status(poet_status status)
+{
+    if (!status)
+        status = flush_results();
+    if (!status)
+        return 0;
+    fprintf(stderr, "pocketpoet: %s\n", poet_error_message());
+    return status == POET_ERR_ARG ? 2 : 1;
+}
+
+static int run_command(const char *name, int argc, char **argv)
+{
+    const command *c = find_command(name);
+    if (!c)
+        return exit_status(POET_ERR_ARG);
+    cli_context context = {.verb = c->name};
+    cli_progress_init(&context.progress, stderr, false);
+    context.task = cli_progress_task(&context.progress);
+    poet_status status = c->run(&context, argc, argv);
+    cli_progress_clear(&context.progress);
+    return exit_status(status);
+}
+
+/* `help`, `help COMMAND` and the options that stand alone. */
+static int run_global(int argc, char **argv)
+{
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("pocketpoet %s\n", POET_VERSION);
+        return exit_status(POET_OK);
+    }
+    if (argc > 2) {
+        char help[] = "--help", *arguments[] = {argv[2], help, NULL};
+        return run_command(argv[2], 2, arguments);
+    }
+    print_usage(stdout);
+    return exit_status(POET_OK);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const globals[] = {"help", "--help", "-h", "--version"};
+    if (argc < 2) {
+        print_usage(stderr);
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
+        if (strcmp(argv[1], globals[i]) == 0)
+            return run_global(argc, argv);
+    return run_command(argv[1], argc - 1, argv + 1);
+}
