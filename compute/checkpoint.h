@@ -11,10 +11,16 @@ typedef struct poet_pair {
     const char *key, *value;
 } poet_pair;
 
-/* Writes PARAM and BUFFER tensors, and MOMENT tensors too when moments is true, by rename. Tensors
- * whose name does not begin with prefix (NULL: "") are left out. */
-poet_status poet_checkpoint_save(const char *path, poet_params *params, const char *prefix,
-                                 bool moments, const poet_pair *pairs, int n_pairs);
+typedef struct poet_save_options {
+    bool moments; /* MOMENT tensors too: a checkpoint, not only a model */
+    bool bf16;    /* PARAM tensors rounded to bf16: half the bytes */
+    const poet_pair *pairs;
+    int n_pairs;
+} poet_save_options;
+
+/* Writes PARAM and BUFFER tensors, and more as asked, by rename. */
+poet_status poet_checkpoint_save(const char *path, poet_params *params,
+                                 const poet_save_options *options);
 
 /* A validated, mapped file. */
 typedef struct poet_checkpoint poet_checkpoint;

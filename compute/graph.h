@@ -60,8 +60,11 @@ poet_val poet_param(poet_graph *g, const char *name, poet_shape shape, poet_init
 poet_val poet_state(poet_graph *g, const char *name, poet_kind kind, poet_dtype dtype,
                     poet_shape shape, poet_init init);
 
+/* Marks a weight matrix of a hidden layer: what Muon is for, where the optimizer uses it. */
+void poet_mark_hidden(poet_graph *g, poet_val weight);
+
 /* The value stays readable after a run, under this name. */
-poet_val poet_output(poet_graph *g, const char *name, poet_val v);
+poet_val poet_result(poet_graph *g, const char *name, poet_val v);
 
 /* ---- element-wise ---- */
 
@@ -88,8 +91,8 @@ poet_val poet_stop_grad(poet_graph *g, poet_val x);
  * Equal shapes. */
 poet_val poet_straight_through(poet_graph *g, poet_val value, poet_val through);
 
-/* Zeroes a share of x and scales the rest by 1/(1-share); the mask is Philox(seed, step, element).
- * step: I32 (1). */
+/* Zeroes a share of x and scales the rest by 1/(1-share): element i is dropped when word i % 4 of
+ * Philox(seed, step, i / 4) is below share * 2^32. step: I32 (1). */
 poet_val poet_dropout(poet_graph *g, poet_val x, poet_val step, float share, uint64_t seed);
 
 /* ---- layout ---- */
@@ -175,7 +178,7 @@ poet_val poet_nearest(poet_graph *g, poet_val z, poet_val codebook, poet_val *di
  * Oord et al. 2017, appendix A.1): count and total decay by `decay` towards this batch's counts and
  * sums; a code whose count is below restart * N/K (N rows in z) takes a row of z drawn by
  * Philox(seed, step, code), and its count and total with it; codebook = total/count. step: I32 (1).
- * Returns the updated codebook (to be kept alive by poet_output or by use). */
+ * Returns the updated codebook (to be kept alive by poet_result or by use). */
 poet_val poet_codebook_ema(poet_graph *g, poet_val codebook, poet_val total, poet_val count,
                            poet_val z, poet_val index, poet_val step, float decay, float restart,
                            uint64_t seed);

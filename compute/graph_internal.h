@@ -7,6 +7,15 @@
 #include "compute/graph.h"
 #include "compute/op.h"
 
+typedef struct poet_node {
+    poet_op op;
+    const char *name; /* scope path */
+    int n_src, n_dst;
+    poet_val *src; /* in the graph's arena; POET_NONE: an absent optional source */
+    poet_val dst[POET_MAX_DST];
+    poet_attr attr;
+} poet_node;
+
 /* What one operation is. Each op defines `const poet_op_rule poet_rule_<name>` in ops/<family>.c;
  * graph.c gathers them through ops.def. */
 typedef struct poet_op_rule {
@@ -19,7 +28,7 @@ typedef struct poet_op_rule {
     /* Emits the gradient: dy has one value for each destination (POET_NONE: no gradient arrived
      * there), dx one for each source, POET_NONE at the start. Not called when no source wants a
      * gradient. NULL: the op passes none. */
-    void (*grad)(poet_graph *g, const struct poet_node *node, const poet_val *dy, poet_val *dx);
+    void (*grad)(poet_graph *g, const poet_node *node, const poet_val *dy, poet_val *dx);
 
     /* The reference: plain, sums in double, any real type through poet_get and poet_put. */
     poet_kernel ref;
@@ -38,15 +47,6 @@ typedef struct poet_op_rule {
 } poet_op_rule;
 
 const poet_op_rule *poet_op_get_rule(poet_op op);
-
-typedef struct poet_node {
-    poet_op op;
-    const char *name; /* scope path */
-    int n_src, n_dst;
-    poet_val *src; /* in the graph's arena; POET_NONE: an absent optional source */
-    poet_val dst[POET_MAX_DST];
-    poet_attr attr;
-} poet_node;
 
 typedef enum poet_place {
     POET_PLACE_NODE,  /* computed by a node */

@@ -27,6 +27,10 @@ typedef union poet_attr {
     } act;
 
     struct {
+        int dtype; /* poet_dtype */
+    } cast;
+
+    struct {
         float share;
         uint64_t seed;
     } dropout;

@@ -40,7 +40,8 @@ poet_status poet_params_create(poet_device *device, uint64_t seed, poet_params *
 void poet_params_destroy(poet_params *params);
 poet_device *poet_params_device(poet_params *params);
 
-/* The tensor of that name, created when it is not there. Its index is stable. POET_ERR_MISMATCH
+/* The tensor of that name, created when it is not there. Its index is stable until
+ * poet_params_drop. POET_ERR_MISMATCH
  * when it exists with another shape or type. */
 poet_status poet_params_get(poet_params *params, const char *name, poet_kind kind, poet_dtype dtype,
                             const poet_shape *shape, poet_init init, int *index);

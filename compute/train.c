@@ -1,0 +1,214 @@
+#include "compute/train.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_PAIRS = 32, METRICS_LIMIT = 1 << 30 };
+
+/* The caller's pairs and ours, with the texts of ours. */
+typedef struct state_pairs {
+    poet_pair pairs[MAX_PAIRS + 2];
+    int n;
+    char step[24], threads[16];
+} state_pairs;
+
+static void make_pairs(const poet_train_config *config, int64_t step, int threads, state_pairs *out)
+{
+    out->n = 0;
+    for (int i = 0; i < config->n_pairs && i < MAX_PAIRS; i++)
+        out->pairs[out->n++] = config->pairs[i];
+    snprintf(out->step, sizeof out->step, "%" PRId64, step);
+    snprintf(out->threads, sizeof out->threads, "%d", threads);
+    out->pairs[out->n++] = (poet_pair){"train.step", out->step};
+    out->pairs[out->n++] = (poet_pair){"train.threads", out->threads};
+}
+
+static poet_status save(const poet_train_config *config, poet_params *params, int64_t step)
+{
+    state_pairs pairs;
+    make_pairs(config, step, poet_params_device(params)->threads, &pairs);
+    poet_save_options options = {.moments = true, .pairs = pairs.pairs, .n_pairs = pairs.n};
+    return poet_checkpoint_save(config->checkpoint, params, &options);
+}
+
+/* A checkpoint goes on only under the configuration it was made with. */
+static poet_status check_pairs(const poet_train_config *config, const poet_checkpoint *checkpoint)
+{
+    for (int i = 0; i < config->n_pairs; i++) {
+        const char *there = poet_checkpoint_value(checkpoint, config->pairs[i].key);
+        if (!there || strcmp(there, config->pairs[i].value) != 0)
+            return POET_FAIL(POET_ERR_MISMATCH,
+                             "%s: was trained with %s = %.200s, not %.200s; use the same options, "
+                             "or another output",
+                             config->checkpoint, config->pairs[i].key, there ? there : "(nothing)",
+                             config->pairs[i].value);
+    }
+    return POET_OK;
+}
+
+static void warn_of_threads(const poet_train_config *config, const poet_checkpoint *checkpoint,
+                            poet_params *params)
+{
+    const char *threads = poet_checkpoint_value(checkpoint, "train.threads");
+    int now = poet_params_device(params)->threads;
+    if (threads && atoi(threads) != now)
+        poet_task_message(config->task,
+                          "%s: was trained with %s threads, not %d: the run goes on, but its bits "
+                          "will differ from an uninterrupted one",
+                          config->checkpoint, threads, now);
+}
+
+/* Drops the lines of steps that were done after the checkpoint and will be done again. */
+static poet_status trim_metrics(const char *path, int64_t step)
+{
+    unsigned char *text;
+    size_t size;
+    poet_output *output;
+    if (!path || !poet_is_file(path))
+        return POET_OK;
+    POET_TRY(poet_file_read(path, METRICS_LIMIT, &text, &size));
+    poet_status status = poet_output_create(path, &output);
+    for (char *line = (char *)text; !status && *line;) {
+        size_t length = strcspn(line, "\n");
+        bool whole = line[length] == '\n';
+        json_t *row = json_loadb(line, length, 0, NULL);
+        json_t *at = json_object_get(row, "step");
+        if (whole && json_is_integer(at) && json_integer_value(at) <= step)
+            status = poet_output_write(output, line, length + 1);
+        json_decref(row);
+        line += length + whole;
+    }
+    if (!status)
+        status = poet_output_commit(output);
+    poet_output_destroy(output);
+    poet_free(text);
+    return status;
+}
+
+poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step)
+{
+    poet_checkpoint *checkpoint;
+    *step = 0;
+    if (!config->checkpoint || !poet_is_file(config->checkpoint))
+        return trim_metrics(config->metrics, -1);
+    POET_TRY(poet_checkpoint_open(config->checkpoint, &checkpoint));
+    poet_status status = check_pairs(config, checkpoint);
+    const char *at = poet_checkpoint_value(checkpoint, "train.step");
+    if (!status && !at)
+        status = POET_FAIL(POET_ERR_FORMAT, "%s: is a model, not a checkpoint of a training run",
+                           config->checkpoint);
+    if (!status) {
+        *step = atoll(at);
+        warn_of_threads(config, checkpoint, params);
+        status = poet_checkpoint_load(checkpoint, params);
+    }
+    poet_checkpoint_close(checkpoint);
+    return status ? status : trim_metrics(config->metrics, *step);
+}
+
+typedef struct run {
+    const poet_train_config *config;
+    poet_params *params;
+    poet_program *program;
+    poet_val hyper, loss, grad_norm;
+    double started;
+    int64_t first;
+} run;
+
+static poet_status one_step(run *r, int64_t step, float *loss)
+{
+    const poet_optim_config *optim = &r->config->optim;
+    float hyper[2] = {optim->rate * poet_schedule(optim, step), (float)(step + 1)};
+    POET_TRY(poet_program_set(r->program, r->hyper, hyper, sizeof hyper));
+    POET_TRY(r->config->feed(r->config->opaque, step, r->program));
+    POET_TRY(poet_program_run(r->program));
+    POET_TRY(poet_program_get(r->program, r->loss, loss, sizeof *loss));
+    if (!isfinite((double)*loss))
+        return POET_FAIL(POET_ERR_DEVICE,
+                         "%s: the loss became %g at step %" PRId64
+                         "; a smaller learning rate may help",
+                         r->config->what, (double)*loss, step + 1);
+    return POET_OK;
+}
+
+static poet_status append_line(const char *path, const char *line)
+{
+    FILE *f = path ? fopen(path, "a") : NULL;
+    if (!path)
+        return POET_OK;
+    bool ok = f && fputs(line, f) >= 0;
+    ok = f && fclose(f) == 0 && ok;
+    return ok ? POET_OK : POET_FAIL(POET_ERR_IO, "%s: cannot be appended to", path);
+}
+
+static poet_status log_step(run *r, int64_t step, float loss, bool report)
+{
+    const poet_train_config *config = r->config;
+    char line[1400], extra[1000] = "", note[64];
+    float norm = 0;
+    POET_TRY(poet_program_get(r->program, r->grad_norm, &norm, sizeof norm));
+    if (report && config->report)
+        POET_TRY(config->report(config->opaque, step, extra, sizeof extra));
+    double seconds = poet_seconds() - r->started;
+    snprintf(line, sizeof line,
+             "{\"step\": %" PRId64 ", \"loss\": %.6g, \"grad_norm\": %.4g, \"rate\": %.4g, "
+             "\"seconds\": %.2f, \"steps_per_s\": %.4g%s%s}\n",
+             step, (double)loss, (double)norm,
+             (double)(config->optim.rate * poet_schedule(&config->optim, step - 1)), seconds,
+             (double)(step - r->first) / seconds, *extra ? ", " : "", extra);
+    POET_TRY(append_line(config->metrics, line));
+    snprintf(note, sizeof note, "loss %.4f", (double)loss);
+    poet_task_progress(config->task, &(poet_progress){.what = config->what,
+                                                      .done = (double)step,
+                                                      .total = (double)config->optim.steps,
+                                                      .unit = "steps",
+                                                      .note = note});
+    if (*extra)
+        poet_task_message(config->task, "step %" PRId64 ": %s", step, extra);
+    return POET_OK;
+}
+
+static bool due(int64_t step, int64_t every, int64_t last)
+{
+    return every > 0 && (step % every == 0 || step == last);
+}
+
+poet_status poet_train_run(const poet_train_config *config, poet_params *params,
+                           poet_program *program, int64_t step)
+{
+    run r = {.config = config,
+             .params = params,
+             .program = program,
+             .hyper = poet_program_input(program, "hyper"),
+             .loss = poet_program_output(program, "loss"),
+             .grad_norm = poet_program_output(program, "grad_norm"),
+             .started = poet_seconds(),
+             .first = step};
+    double saved = r.started;
+    while (step < config->optim.steps) {
+        float loss;
+        POET_TRY(one_step(&r, step, &loss));
+        step++;
+        bool report = due(step, config->report_steps, config->optim.steps);
+        if (report || due(step, config->log_steps, config->optim.steps))
+            POET_TRY(log_step(&r, step, loss, report));
+        bool stop = poet_task_stopped(config->task) && step < config->optim.steps;
+        bool time_to_save = poet_seconds() - saved >= config->save_seconds;
+        if (config->checkpoint && (stop || time_to_save || step == config->optim.steps)) {
+            POET_TRY(save(config, params, step));
+            saved = poet_seconds();
+        }
+        if (stop)
+            return POET_FAIL(
+                POET_ERR_INTERRUPTED,
+                "stopped at step %" PRId64 " of %" PRId64 "; the same command goes on from %s",
+                step, config->optim.steps, config->checkpoint ? config->checkpoint : "the start");
+    }
+    return POET_OK;
+}
