@@ -7,14 +7,16 @@
 #include "compute/graph.h"
 #include "compute/op.h"
 
-typedef struct poet_node {
+struct poet_node {
     poet_op op;
     const char *name; /* scope path */
     int n_src, n_dst;
     poet_val *src; /* in the graph's arena; POET_NONE: an absent optional source */
     poet_val dst[POET_MAX_DST];
     poet_attr attr;
-} poet_node;
+};
+
+typedef struct poet_node poet_node;
 
 /* What one operation is. Each op defines `const poet_op_rule poet_rule_<name>` in ops/<family>.c;
  * graph.c gathers them through ops.def. */
