@@ -41,9 +41,9 @@ static poet_status set_whole(const cli_option *o, const char *text)
         return POET_FAIL(POET_ERR_ARG, "--%s: %.80s is not between %.0f and %.0f", o->name, text,
                          o->min, o->max);
     if (o->type == CLI_TYPE_INT)
-        *(int *)o->target = (int)number;
+        *o->target.whole = (int)number;
     else
-        *(int64_t *)o->target = number;
+        *o->target.wide = number;
     return POET_OK;
 }
 
@@ -55,7 +55,7 @@ static poet_status set_seed(const cli_option *o, const char *text)
     if (end == text || *end || errno || strchr(text, '-'))
         return POET_FAIL(POET_ERR_ARG, "--%s: '%.80s' is not a whole number from 0 to 2^64-1",
                          o->name, text);
-    *(uint64_t *)o->target = number;
+    *o->target.seed = number;
     return POET_OK;
 }
 
@@ -68,9 +68,9 @@ static poet_status set_real(const cli_option *o, const char *text)
         return POET_FAIL(POET_ERR_ARG, "--%s: %.80s is not between %g and %g", o->name, text,
                          o->min, o->max);
     if (o->type == CLI_TYPE_FLOAT)
-        *(float *)o->target = (float)number;
+        *o->target.single = (float)number;
     else
-        *(double *)o->target = number;
+        *o->target.real = number;
     return POET_OK;
 }
 
@@ -86,7 +86,7 @@ static poet_status set_size(const cli_option *o, const char *text)
     if ((double)w < o->min || (double)h < o->min || (double)w > o->max || (double)h > o->max)
         return POET_FAIL(POET_ERR_ARG, "--%s: a side of %.80s is not between %.0f and %.0f",
                          o->name, text, o->min, o->max);
-    *(cli_size *)o->target = (cli_size){.w = (int)w, .h = (int)h};
+    *o->target.size = (cli_size){.w = (int)w, .h = (int)h};
     return POET_OK;
 }
 
@@ -98,7 +98,7 @@ static poet_status set_text(const cli_option *o, const char *text)
     if ((double)bytes > o->max)
         return POET_FAIL(POET_ERR_ARG, "--%s: %zu bytes are more than %.0f", o->name, bytes,
                          o->max);
-    *(const char **)o->target = text;
+    *o->target.text = text;
     return POET_OK;
 }
 
@@ -108,7 +108,7 @@ static poet_status set_choice(const cli_option *o, const char *text)
     int n = 0;
     for (; o->choices[n]; n++) {
         if (strcmp(o->choices[n], text) == 0) {
-            *(int *)o->target = n;
+            *o->target.whole = n;
             return POET_OK;
         }
         if (n)
@@ -125,7 +125,7 @@ static poet_status set_choice(const cli_option *o, const char *text)
 poet_status cli_option_set(const cli_option *option, const char *value)
 {
     switch (option->type) {
-    case CLI_TYPE_FLAG: *(bool *)option->target = true; return POET_OK;
+    case CLI_TYPE_FLAG: *option->target.flag = true; return POET_OK;
     case CLI_TYPE_INT:
     case CLI_TYPE_LONG: return set_whole(option, value);
     case CLI_TYPE_SEED: return set_seed(option, value);
@@ -143,7 +143,7 @@ poet_status cli_options_defaults(const cli_option *options)
 {
     for (const cli_option *o = options; o->type; o++) {
         if (o->type == CLI_TYPE_FLAG)
-            *(bool *)o->target = false;
+            *o->target.flag = false;
         else if (o->fallback)
             POET_TRY(cli_option_set(o, o->fallback));
     }

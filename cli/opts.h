@@ -41,7 +41,18 @@ typedef struct cli_option {
     const char *name; /* without the dashes */
     char letter;      /* its short form, or 0 */
     cli_type type;
-    void *target;
+
+    union {
+        bool *flag;
+        int *whole;
+        int64_t *wide;
+        uint64_t *seed;
+        float *single;
+        double *real;
+        cli_size *size;
+        const char **text;
+    } target;
+
     double min, max;            /* numbers and sides of a size; texts: bytes */
     const char *const *choices; /* CLI_CHOICE: the words, NULL at the end */
     const char *value;          /* what --help calls the value, e.g. "N" or "FILE" */
@@ -49,48 +60,39 @@ typedef struct cli_option {
     const char *help;
 } cli_option;
 
-/* The _Generic refuses a target of another type at compile time. */
-#define CLI_ROW(name_, letter_, type_, target_, pointer_, min_, max_, value_, fallback_, help_)    \
+#define CLI_ROW(name_, letter_, type_, member_, target_, min_, max_, value_, fallback_, help_)     \
     {                                                                                              \
-        .name = (name_), .letter = (letter_), .type = (type_),                                     \
-        .target = _Generic((target_), pointer_                                                     \
-                           : (target_)),                                                           \
+        .name = (name_), .letter = (letter_), .type = (type_), .target.member_ = (target_),        \
         .min = (double)(min_), .max = (double)(max_), .value = (value_), .fallback = (fallback_),  \
         .help = (help_)                                                                            \
     }
 
 #define CLI_FLAG(name, letter, target, help)                                                       \
-    CLI_ROW(name, letter, CLI_TYPE_FLAG, target, bool *, 0, 0, NULL, NULL, help)
+    CLI_ROW(name, letter, CLI_TYPE_FLAG, flag, target, 0, 0, NULL, NULL, help)
 #define CLI_INT(name, letter, target, min, max, value, fallback, help)                             \
-    CLI_ROW(name, letter, CLI_TYPE_INT, target, int *, min, max, value, fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_INT, whole, target, min, max, value, fallback, help)
 #define CLI_LONG(name, letter, target, min, max, value, fallback, help)                            \
-    CLI_ROW(name, letter, CLI_TYPE_LONG, target, int64_t *, min, max, value, fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_LONG, wide, target, min, max, value, fallback, help)
 #define CLI_SEED(name, letter, target, fallback, help)                                             \
-    CLI_ROW(name, letter, CLI_TYPE_SEED, target, uint64_t *, 0, 0, "N", fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_SEED, seed, target, 0, 0, "N", fallback, help)
 #define CLI_FLOAT(name, letter, target, min, max, value, fallback, help)                           \
-    CLI_ROW(name, letter, CLI_TYPE_FLOAT, target, float *, min, max, value, fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_FLOAT, single, target, min, max, value, fallback, help)
 #define CLI_DOUBLE(name, letter, target, min, max, value, fallback, help)                          \
-    CLI_ROW(name, letter, CLI_TYPE_DOUBLE, target, double *, min, max, value, fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_DOUBLE, real, target, min, max, value, fallback, help)
 /* WIDTHxHEIGHT, or one number for a square. */
 #define CLI_SIZE(name, letter, target, min, max, fallback, help)                                   \
-    CLI_ROW(name, letter, CLI_TYPE_SIZE, target, cli_size *, min, max, "WxH", fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_SIZE, size, target, min, max, "WxH", fallback, help)
 /* Any text, also an empty one; points into argv. */
 #define CLI_TEXT(name, letter, target, value, fallback, help)                                      \
-    CLI_ROW(name, letter, CLI_TYPE_TEXT, target, const char **, 0, 1 << 20, value, fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_TEXT, text, target, 0, 1 << 20, value, fallback, help)
 /* A file or folder name. */
 #define CLI_PATH(name, letter, target, value, fallback, help)                                      \
-    CLI_ROW(name, letter, CLI_TYPE_TEXT, target, const char **, 1, 4095, value, fallback, help)
+    CLI_ROW(name, letter, CLI_TYPE_TEXT, text, target, 1, 4095, value, fallback, help)
 /* One of some words; the target gets its index. */
-#define CLI_CHOICE(name_, letter_, target_, choices_, value_, fallback_, help_)                         \
-    {                                                                                                   \
-        .name = (name_),                                                                              \
-     .letter = (letter_),                                                                          \
-     .type = CLI_TYPE_CHOICE,                                                                      \
-     .target = _Generic((target_), int * : (target_)),                                             \
-     .choices = (choices_),                                                                        \
-     .value = (value_),                                                                            \
-     .fallback = (fallback_),                                                                      \
-     .help = (help_) \
+#define CLI_CHOICE(name_, letter_, target_, choices_, value_, fallback_, help_)                    \
+    {                                                                                              \
+        .name = (name_), .letter = (letter_), .type = CLI_TYPE_CHOICE, .target.whole = (target_),  \
+        .choices = (choices_), .value = (value_), .fallback = (fallback_), .help = (help_)         \
     }
 #define CLI_END                                                                                    \
     {                                                                                              \
