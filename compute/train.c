@@ -154,7 +154,7 @@ static poet_status log_step(run *r, int64_t step, float loss, bool report)
     float norm = 0;
     POET_TRY(poet_program_get(r->program, r->grad_norm, &norm, sizeof norm));
     if (report && config->report)
-        POET_TRY(config->report(config->opaque, step, extra, sizeof extra));
+        POET_TRY(config->report(config->report_opaque, step, extra, sizeof extra));
     double seconds = poet_seconds() - r->started;
     snprintf(line, sizeof line,
              "{\"step\": %" PRId64 ", \"loss\": %.6g, \"grad_norm\": %.4g, \"rate\": %.4g, "
@@ -210,5 +210,32 @@ poet_status poet_train_run(const poet_train_config *config, poet_params *params,
                 "stopped at step %" PRId64 " of %" PRId64 "; the same command goes on from %s",
                 step, config->optim.steps, config->checkpoint ? config->checkpoint : "the start");
     }
+    return POET_OK;
+}
+
+poet_status poet_train_finish(poet_params *params)
+{
+    static const char suffix[] = "@mean";
+    for (int i = 0; i < poet_params_count(params); i++) {
+        char name[512];
+        const char *mean = poet_params_name(params, i);
+        size_t length = strlen(mean), tail = sizeof suffix - 1;
+        if (length <= tail || length - tail >= sizeof name ||
+            strcmp(mean + length - tail, suffix) != 0)
+            continue;
+        memcpy(name, mean, length - tail);
+        name[length - tail] = 0;
+        int target = poet_params_find(params, name);
+        size_t bytes = poet_tensor_bytes(poet_params_tensor(params, i));
+        void *host = poet_alloc(bytes);
+        poet_status status = host && target >= 0 ? POET_OK : POET_ERR_NOMEM;
+        if (!status)
+            status = poet_params_read(params, i, host, bytes);
+        if (!status)
+            status = poet_params_write(params, target, host, bytes);
+        poet_free(host);
+        POET_TRY(status);
+    }
+    poet_params_drop(params, POET_MOMENT);
     return POET_OK;
 }

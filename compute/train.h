@@ -55,8 +55,8 @@ typedef struct poet_train_config {
     const char *what; /* name for progress */
     const poet_task *task;
     poet_feed_fn feed;
-    poet_report_fn report; /* may be NULL */
-    void *opaque;
+    poet_report_fn report; /* may be NULL; called with report_opaque */
+    void *opaque, *report_opaque;
 } poet_train_config;
 
 /* Loads the checkpoint, if there is one, into params (before the graph is built). *step: 0, or
@@ -68,5 +68,9 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
  * checkpoint written. */
 poet_status poet_train_run(const poet_train_config *config, poet_params *params,
                            poet_program *program, int64_t step);
+
+/* After the last step: the running averages of weights, where they were kept, become the weights,
+ * and the moments are dropped. No program of these params may be run afterwards. */
+poet_status poet_train_finish(poet_params *params);
 
 #endif

@@ -1,0 +1,60 @@
+/* The inside of the tokenizer, for tokenizer/ alone. */
+#ifndef POET_TOKENIZER_TOKENIZER_INTERNAL_H
+#define POET_TOKENIZER_TOKENIZER_INTERNAL_H
+
+#include "compute/graph.h"
+#include "compute/program.h"
+#include "tokenizer/tokenizer.h"
+
+struct poet_tokenizer {
+    poet_tokenizer_config config;
+    poet_device *device;
+    poet_params *params;
+    /* The programs of the last shape that was asked for; NULL at the start and after the weights
+     * changed. */
+    poet_program *encoder, *decoder;
+    poet_grid encoder_grid, decoder_grid;
+};
+
+/* ---- network.c ---- */
+
+/* patches (B,t,h,w,P) -> z (B,t,h,w,dim), and codes' vectors (B,t,h,w,dim) -> patches. */
+poet_val poet_encoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val patches);
+poet_val poet_decoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val vectors);
+
+/* How many earlier positions in time an output depends on. */
+int poet_encoder_context(const poet_tokenizer_config *config);
+int poet_decoder_context(const poet_tokenizer_config *config);
+
+/* ---- quantizer.c ---- */
+
+/* z (...,dim) -> codes (...,levels). */
+poet_val poet_quantizer_encode(poet_graph *g, const poet_tokenizer_config *config, poet_val z);
+
+/* codes (...,levels) -> vectors (...,dim). */
+poet_val poet_quantizer_decode(poet_graph *g, const poet_tokenizer_config *config, poet_val codes);
+
+typedef struct poet_quantized {
+    poet_val vectors; /* straight-through */
+    poet_val codes;   /* (...,levels) */
+    poet_val penalty; /* scalar to be added to the loss, already weighted */
+} poet_quantized;
+
+poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training *training,
+                                    const poet_tokenizer_config *config, poet_val z, poet_val step);
+
+/* ---- start.c ---- */
+
+/* Principal components into the linear maps and k-means into the codebook, from patches of training
+ * clips. */
+poet_status poet_tokenizer_start(poet_tokenizer *tokenizer,
+                                 const poet_tokenizer_training *training);
+
+/* ---- principal.c ---- */
+
+/* The leading `count` eigenvectors of a symmetric positive matrix (n,n) by subspace iteration:
+ * vectors (count,n), rows orthonormal, largest eigenvalue first. */
+poet_status poet_principal(const double *matrix, int n, int count, uint64_t seed, double *vectors,
+                           double *values);
+
+#endif

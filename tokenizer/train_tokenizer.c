@@ -1,0 +1,124 @@
+#include "tokenizer/tokenizer_internal.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+poet_tokenizer_training poet_tokenizer_training_defaults(void)
+{
+    poet_tokenizer_training r = {.b = 4,
+                                 .t = 17,
+                                 .h = 64,
+                                 .w = 64,
+                                 .commitment = 0.1F,
+                                 .decay = 0.99F,
+                                 .restart = 0.03F,
+                                 .start_clips = 200,
+                                 .train = {.optim = poet_optim_defaults(),
+                                           .save_seconds = 120,
+                                           .log_steps = 50,
+                                           .what = "train-tokenizer"}};
+    return r;
+}
+
+typedef struct feeder {
+    const poet_tokenizer_training *training;
+    uint8_t *frames;
+    size_t bytes;
+    poet_val frames_input, step_input;
+} feeder;
+
+static poet_status feed(void *opaque, int64_t step, poet_program *program)
+{
+    feeder *f = opaque;
+    int32_t number = (int32_t)step;
+    POET_TRY(f->training->clips(f->training->opaque, step, f->training->b, f->frames));
+    POET_TRY(poet_program_set(program, f->frames_input, f->frames, f->bytes));
+    return poet_program_set(program, f->step_input, &number, sizeof number);
+}
+
+/* The mean squared error counts the first frame four times, as patches do: it is what everything
+ * later is predicted from. */
+static poet_status build(poet_tokenizer *t, const poet_tokenizer_training *r, poet_program **out)
+{
+    const poet_tokenizer_config *c = &t->config;
+    poet_graph *g = poet_graph_create(t->params);
+    if (!g)
+        return POET_ERR_NOMEM;
+    poet_val frames = poet_input(g, "frames", POET_U8, POET_SHAPE(r->b, r->t, r->h, r->w, 3));
+    poet_val step = poet_input(g, "step", POET_I32, POET_SHAPE(1));
+    poet_val patches = poet_patchify(g, frames, c->patch);
+    poet_val z = poet_encoder_build(g, c, patches);
+    poet_quantized q = poet_quantizer_train(g, r, c, z, step);
+    poet_val loss = poet_mse(g, poet_decoder_build(g, c, q.vectors), patches);
+    poet_result(g, "mse", loss);
+    if (q.penalty.id >= 0)
+        loss = poet_add(g, loss, q.penalty);
+    poet_optimize(g, loss, &r->train.optim);
+    return poet_program_create(g, out);
+}
+
+static void report_memory(const poet_tokenizer_training *r, const poet_tokenizer *t,
+                          const poet_program *program, poet_memory *out)
+{
+    const double mib = 1024 * 1024;
+    poet_memory m = poet_program_memory(program);
+    poet_task_message(r->train.task,
+                      "tokenizer: %.2f M parameters; memory: parameters %.1f, codebook %.1f, "
+                      "optimizer %.1f, activations %.1f MiB",
+                      (double)poet_params_elements(t->params) / 1e6, (double)m.params / mib,
+                      (double)m.buffers / mib, (double)m.moments / mib,
+                      (double)m.activations / mib);
+    if (out)
+        *out = m;
+}
+
+static poet_status train(poet_tokenizer *t, const poet_tokenizer_training *r,
+                         const poet_train_config *config, poet_memory *memory)
+{
+    int64_t step;
+    poet_program *program;
+    POET_TRY(poet_train_resume(config, t->params, &step));
+    POET_TRY(build(t, r, &program));
+    report_memory(r, t, program, memory);
+    feeder *f = config->opaque;
+    f->frames_input = poet_program_input(program, "frames");
+    f->step_input = poet_program_input(program, "step");
+    poet_status status = step == 0 ? poet_tokenizer_start(t, r) : POET_OK;
+    if (!status)
+        status = poet_train_run(config, t->params, program, step);
+    poet_program_destroy(program);
+    return status;
+}
+
+poet_status poet_tokenizer_train(poet_tokenizer *tokenizer, const poet_tokenizer_training *training,
+                                 poet_memory *memory)
+{
+    poet_grid grid;
+    POET_TRY(poet_tokenizer_grid(&tokenizer->config, training->t, training->h, training->w, &grid));
+    poet_program_destroy(tokenizer->encoder);
+    poet_program_destroy(tokenizer->decoder);
+    tokenizer->encoder = tokenizer->decoder = NULL;
+    feeder f = {.training = training,
+                .bytes = (size_t)training->b * (size_t)training->t * (size_t)training->h *
+                         (size_t)training->w * 3};
+    f.frames = poet_alloc(f.bytes);
+    if (!f.frames)
+        return POET_ERR_NOMEM;
+    char config_text[512], batch_text[64];
+    poet_tokenizer_config_text(&tokenizer->config, config_text);
+    snprintf(batch_text, sizeof batch_text, "%dx%dx%dx%d seed %llu", training->b, training->t,
+             training->h, training->w, (unsigned long long)training->seed);
+    poet_pair pairs[] = {{"tokenizer.config", config_text}, {"train.batch", batch_text}};
+    poet_train_config config = training->train;
+    config.pairs = pairs;
+    config.n_pairs = 2;
+    config.feed = feed;
+    config.opaque = &f;
+    poet_status status = train(tokenizer, training, &config, memory);
+    if (!status)
+        status = poet_train_finish(tokenizer->params);
+    poet_free(f.frames);
+    return status;
+}
