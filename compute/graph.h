@@ -176,17 +176,19 @@ poet_val poet_nearest(poet_graph *g, poet_val z, poet_val codebook, poet_val *di
 
 /* Updates, in place, codebook (K,C), total (K,C), count (K) from z (...,C) and its index (van den
  * Oord et al. 2017, appendix A.1): count and total decay by `decay` towards this batch's counts and
- * sums; a code whose count is below restart * N/K (N rows in z) takes a row of z drawn by
- * Philox(seed, step, code), and its count and total with it; codebook = total/count. step: I32 (1).
- * Returns the updated codebook (to be kept alive by poet_result or by use). */
+ * sums; a code whose count is below restart * N/K (N rows in z) takes the row (word 0 * N) >> 32 of
+ * z by Philox(seed, step, code), with a count of N/K and the total that fits; codebook =
+ * total/count (left alone while the count is under 1e-6). step: I32 (1). Returns the updated
+ * codebook (to be kept alive by poet_result or by use). */
 poet_val poet_codebook_ema(poet_graph *g, poet_val codebook, poet_val total, poet_val count,
                            poet_val z, poet_val index, poet_val step, float decay, float restart,
                            uint64_t seed);
 
 /* Finite scalar quantization (Mentzer et al. 2023): z (...,C) with C levels[]; each channel is
  * bounded by tanh to its level count and rounded; returns the quantized value in -1..1 with the
- * straight-through gradient of the bounding, and the code in *index: mixed radix, the first channel
- * lowest. levels 2 for every channel and binary = true is LFQ (Yu et al. 2023): sign(z). */
+ * straight-through gradient of the bounding, and the code in *index (may be NULL): mixed radix, the
+ * first channel lowest. At most 16 channels and 2^31 codes. levels 2 for every channel and binary =
+ * true is LFQ (Yu et al. 2023): sign(z), and the gradient passes unchanged. */
 poet_val poet_fsq(poet_graph *g, poet_val z, const int *levels, bool binary, poet_val *index);
 
 /* The value of codes under the same levels: index (...) -> (...,C). */
@@ -203,7 +205,7 @@ poet_val poet_l1(poet_graph *g, poet_val x, poet_val target);
 
 /* Mean over rows of -log softmax(logits)[target], nats. logits (...,V), target I32 (...); rows with
  * a negative target do not count. *row_loss (may be NULL): the loss of every row, (...), 0 where it
- * does not count. */
+ * does not count; it carries no gradient. */
 poet_val poet_cross_entropy(poet_graph *g, poet_val logits, poet_val target, poet_val *row_loss);
 
 /* LFQ's entropy loss per channel bit, p = sigmoid(4 z / temperature): mean entropy of p minus gamma
@@ -217,7 +219,10 @@ poet_val poet_lfq_entropy(poet_graph *g, poet_val z, float temperature, float ga
  * conditional ones (classifier-free guidance, Ho and Salimans 2022: l = l_u + guidance (l_c -
  * l_u)). settings f32 (B,5): guidance, temperature (0: argmax, lowest index wins), top_k (0: off),
  * top_p (1: off), min_p (0: off). keys I32 (B,4): seed low, seed high, stream, counter, for Philox.
- * Order: guidance, temperature, top-k, top-p, min-p, as in llama.cpp. -> I32 (B). */
+ * Order: guidance, temperature, top-k, top-p, min-p, as in llama.cpp; ties go to the lowest code.
+ * The draw: u = (word 0 of Philox + 1/2) / 2^32; the lowest code at which the sum of the shares
+ * that were kept, in order of codes, passes u. A logit that is not a number is an error. -> I32
+ * (B). */
 poet_val poet_sample(poet_graph *g, poet_val logits, poet_val settings, poet_val keys);
 
 /* ---- gradients and updates: normally called through train.h ---- */
@@ -228,8 +233,8 @@ void poet_graph_backward(poet_graph *g, poet_val loss);
 void poet_wants_grad(poet_graph *g, poet_val v);
 poet_val poet_grad(poet_graph *g, poet_val v); /* POET_NONE when nothing flows to v */
 
-/* factor = min(1, limit / (norm + 1e-6)) with norm over all n tensors together; *norm (scalar) may
- * be NULL. */
+/* factor = min(1, limit / (norm + 1e-6)), 1 when limit <= 0, norm over all n tensors together;
+ * *norm (scalar) may be NULL. */
 poet_val poet_clip_factor(poet_graph *g, int n, const poet_val *grads, float limit, poet_val *norm);
 
 /* In place: AdamW (Loshchilov and Hutter 2019) on param with moments m, v; the gradient is
