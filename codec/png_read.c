@@ -1,0 +1,140 @@
+#include "codec/png.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "codec/pixels_internal.h"
+
+#include <png.h>
+#include <setjmp.h>
+#include <string.h>
+
+/* Everything that must survive libpng's longjmp lives here. */
+typedef struct png_decoder {
+    const unsigned char *bytes;
+    size_t size, at;
+    png_structp png;
+    png_infop info;
+    uint8_t *rgba; /* (h,w,4) */
+    int h, w;
+    bool no_memory;
+    char error[128];
+} png_decoder;
+
+static void on_error(png_structp png, png_const_charp message)
+{
+    png_decoder *d = png_get_error_ptr(png);
+    snprintf(d->error, sizeof d->error, "%s", message);
+    longjmp(png_jmpbuf(png), 1);
+}
+
+static void on_warning(png_structp png, png_const_charp message)
+{
+    (void)png;
+    (void)message;
+}
+
+static png_voidp on_malloc(png_structp png, png_alloc_size_t bytes)
+{
+    png_decoder *d = png_get_mem_ptr(png);
+    void *block = poet_alloc(bytes);
+    d->no_memory = d->no_memory || !block;
+    return block;
+}
+
+static void on_free(png_structp png, png_voidp block)
+{
+    (void)png;
+    poet_free(block);
+}
+
+static void on_read(png_structp png, png_bytep out, size_t count)
+{
+    png_decoder *d = png_get_io_ptr(png);
+    if (count > d->size - d->at)
+        png_error(png, "the file ends early");
+    memcpy(out, d->bytes + d->at, count);
+    d->at += count;
+}
+
+/* Asks libpng for 8-bit RGBA whatever the file holds. */
+static void want_rgba(png_structp png)
+{
+    png_set_expand(png);
+    png_set_scale_16(png);
+    png_set_gray_to_rgb(png);
+    png_set_add_alpha(png, 255, PNG_FILLER_AFTER);
+}
+
+/* The part of libpng that jumps out of itself on errors; false then. */
+static bool decode_rows(png_decoder *d, size_t max_pixels)
+{
+    if (setjmp(png_jmpbuf(d->png)))
+        return false;
+    png_set_read_fn(d->png, d, on_read);
+    png_set_user_limits(d->png, 16384, 16384);
+    png_set_chunk_malloc_max(d->png, 8 << 20);
+    png_read_info(d->png, d->info);
+    d->h = (int)png_get_image_height(d->png, d->info);
+    d->w = (int)png_get_image_width(d->png, d->info);
+    if ((size_t)d->h * (size_t)d->w > max_pixels) {
+        d->no_memory = true;
+        png_error(d->png, "the picture is larger than the limit");
+    }
+    want_rgba(d->png);
+    int passes = png_set_interlace_handling(d->png);
+    png_read_update_info(d->png, d->info);
+    d->rgba = poet_alloc((size_t)d->h * (size_t)d->w * 4);
+    if (!d->rgba) {
+        d->no_memory = true;
+        png_error(d->png, "out of memory");
+    }
+    for (int pass = 0; pass < passes; pass++)
+        for (int y = 0; y < d->h; y++)
+            png_read_row(d->png, d->rgba + (size_t)y * (size_t)d->w * 4, NULL);
+    png_read_end(d->png, NULL);
+    return true;
+}
+
+static poet_status decode(png_decoder *d, const char *path, const uint8_t background[3],
+                          size_t max_pixels, poet_clip *out)
+{
+    if (!d->png || !d->info)
+        return POET_FAIL(POET_ERR_NOMEM, "%s: out of memory in libpng", path);
+    if (!decode_rows(d, max_pixels))
+        return POET_FAIL(d->no_memory ? POET_ERR_NOMEM : POET_ERR_FORMAT,
+                         "%s: is not a readable PNG file: %s", path, d->error);
+    POET_TRY(poet_clip_create(1, d->h, d->w, 1, out));
+    poet_compose(d->rgba, (size_t)d->h * (size_t)d->w, background, out->pixels);
+    return POET_OK;
+}
+
+poet_status poet_png_read(const char *path, const uint8_t background[3], size_t max_pixels,
+                          poet_clip *out)
+{
+    png_decoder d = {0};
+    poet_map map;
+    *out = (poet_clip){0};
+    POET_TRY(poet_map_open(path, &map));
+    d.bytes = map.bytes;
+    d.size = map.size;
+    d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning, &d, on_malloc,
+                                     on_free);
+    if (d.png)
+        d.info = png_create_info_struct(d.png);
+    poet_status status = decode(&d, path, background, max_pixels, out);
+    png_destroy_read_struct(&d.png, &d.info, NULL);
+    poet_free(d.rgba);
+    poet_map_close(&map);
+    return status;
+}
+
+bool poet_png_is(const char *path)
+{
+    unsigned char head[8] = {0};
+    FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
+    if (!file)
+        return false;
+    size_t got = fread(head, 1, sizeof head, file);
+    fclose(file);
+    return got == sizeof head && png_sig_cmp(head, 0, sizeof head) == 0;
+}

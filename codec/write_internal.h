@@ -1,0 +1,25 @@
+/* One writer per kind of file; poet_video_write chooses. */
+#ifndef POET_CODEC_WRITE_INTERNAL_H
+#define POET_CODEC_WRITE_INTERNAL_H
+
+#include "codec/video.h"
+
+/* Writes with the first of the encoders (names of FFmpeg, NULL at the end) that works; container is
+ * FFmpeg's name of the format. *used gets the encoder's name. */
+poet_status poet_av_write(const char *path, const poet_clip *clip,
+                          const poet_write_options *options, const char *container,
+                          const char *const *encoders, const char **used);
+
+poet_status poet_gif_write(const char *path, const poet_clip *clip,
+                           const poet_write_options *options);
+
+poet_status poet_sheet_write(const char *path, const poet_clip *clip,
+                             const poet_write_options *options);
+
+/* One "key: value" line per tag; the caller frees with poet_free. NULL when memory ran out. */
+char *poet_tags_text(const poet_write_options *options);
+
+/* The value of a tag, or NULL. */
+const char *poet_tag_value(const poet_write_options *options, const char *key);
+
+#endif
