@@ -17,19 +17,21 @@ check_output() {
 }
 
 cmake --install "$build" --prefix "$prefix" >/dev/null
-[ "$("$prefix/bin/pocketpoet" --version)" ]
+mkdir -p "$prefix/share/pocketpoet/models/probe"
+touch "$prefix/share/pocketpoet/models/probe/tokenizer.safetensors"
+"$prefix/bin/pocketpoet" info --json | grep -q '"name": "probe"' || { echo "models beside the program are not found"; exit 1; }
 
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name pocketpoet.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046,SC2086
-cc -std=c11 -Wall -Werror $flags program.c $(pkg-config --cflags --libs pocketpoet) -o with-pkg-config
+cc -std=c11 -Wall -Werror $flags outside.c $(pkg-config --cflags --libs pocketpoet) -o with-pkg-config
 check_output ./with-pkg-config
 
 cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="$flags" >/dev/null
 cmake --build build >/dev/null
-check_output build/program
+check_output build/outside
 
-# Every installed header compiles alone.
+# The installed headers find each other.
 while read -r header; do
   echo "#include \"$header\""
 done < <(cd "$prefix/include/pocketpoet" && find . -name '*.h') >all.c

@@ -1,0 +1,47 @@
+# Sourced by the scripts of this folder as support.sh PROGRAM: a scratch folder, and checks of exit
+# status, sentence and left-over files.
+set -euo pipefail
+program=$(realpath "$1")
+scratch=$(mktemp -d)
+trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
+cd "$scratch"
+failures=0
+
+fail() {
+  echo "$*"
+  failures=$((failures + 1))
+}
+
+# run ARGUMENTS...: sets $status; stdout and stderr go to files of those names beside the scratch
+# folder's contents.
+run() {
+  status=0
+  timeout 60 "$program" "$@" >"$scratch.stdout" 2>"$scratch.stderr" </dev/null || status=$?
+  stdout=$(cat "$scratch.stdout") stderr=$(cat "$scratch.stderr")
+  rm -f "$scratch.stdout" "$scratch.stderr"
+}
+
+# works ARGUMENTS...: status 0.
+works() {
+  run "$@"
+  [ "$status" = 0 ] || fail "pocketpoet $*: status $status: $stderr"
+}
+
+# refuses STATUS TEXT ARGUMENTS...: that status, nothing on stdout, one sentence that contains TEXT,
+# and no file more or less than before.
+refuses() {
+  local wanted=$1 text=$2 before
+  shift 2
+  before=$(find . | sort)
+  run "$@"
+  [ "$status" = "$wanted" ] || fail "pocketpoet $*: status $status, not $wanted: $stderr"
+  [ -z "$stdout" ] || fail "pocketpoet $*: printed results: $stdout"
+  [[ $stderr == "pocketpoet: "*"$text"* ]] || fail "pocketpoet $*: said '$stderr', not '$text'"
+  [ "$(wc -l <<<"$stderr")" = 1 ] || fail "pocketpoet $*: said more than one sentence: $stderr"
+  [ "$before" = "$(find . | sort)" ] || fail "pocketpoet $*: left files behind: $(find .)"
+}
+
+# The names of all commands, from the program's own help.
+commands() {
+  "$program" --help | sed -n '/^commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'
+}

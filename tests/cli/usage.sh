@@ -1,0 +1,51 @@
+#!/bin/bash
+# usage.sh PROGRAM: help pages, exit statuses, and the sentences about slips of the hand.
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+
+run
+[ "$status" = 2 ] && [[ $stderr == usage:* ]] || fail "no command: status $status: $stderr"
+works --help
+works help
+works --version
+[[ $stdout =~ ^pocketpoet\ [0-9]+\.[0-9]+\.[0-9]+ ]] || fail "--version printed '$stdout'"
+[ "$(commands | wc -l)" -ge 1 ] || fail "no commands in --help"
+
+refuses 2 "there is no command 'ifno'; did you mean 'info'?" ifno
+refuses 2 "there is no command 'zzzzzz'" zzzzzz
+refuses 2 "there is no command ''" ''
+refuses 2 "there is no command 'zzzzzz'" help zzzzzz
+
+for command in $(commands); do
+  works "$command" --help
+  page=$stdout
+  works help "$command"
+  [ "$page" = "$stdout" ] || fail "help $command differs from $command --help"
+  [[ $page == "usage: pocketpoet $command "* ]] || fail "$command --help has no usage line"
+  awk 'length > 80 { exit 1 }' <<<"$page" || fail "$command --help is wider than 80 columns"
+  [[ $page == *examples:* ]] || fail "$command --help has no examples"
+
+  # --help is answered after the rest of the line has been found good.
+  while read -r example; do
+    eval "works ${example#pocketpoet } --help"
+  done < <(sed -n 's/^  \(pocketpoet .*\)/\1/p' <<<"$page")
+
+  refuses 2 "there is no option --hepl; did you mean --help?" "$command" --hepl
+  refuses 2 "there is no option -Z" "$command" -Z
+  refuses 2 "--threads wants a value, N" "$command" --threads
+  refuses 2 "--threads: -3 is not between 0 and 1024" "$command" --threads -3
+  refuses 2 "--threads: 99999999999999999999 is not between" "$command" --threads=99999999999999999999
+  refuses 2 "--threads: '2.5' is not a whole number" "$command" --threads 2.5
+  refuses 2 "--threads: '' is not a whole number" "$command" --threads ''
+  refuses 2 "--quiet takes no value" "$command" --quiet=yes
+done
+
+refuses 2 "'one' is one argument too many" info one
+works info --js
+[[ $stdout == "{"* ]] || fail "info --json printed '$stdout'"
+[ -z "$stderr" ] || fail "info --json said '$stderr'"
+
+status=0
+sentence=$("$program" info --json 2>&1 >/dev/full) || status=$?
+[ "$status" = 1 ] && [[ $sentence == *"standard output: cannot be written"* ]] || fail "full disk: $status: $sentence"
+
+exit $((failures > 0))
