@@ -162,7 +162,7 @@ poet_status poet_checkpoint_save(const char *path, poet_params *params,
 {
     poet_output *output = NULL;
     unsigned char *text = NULL;
-    size_t size;
+    size_t size = 0;
     json_t *header = make_header(params, options);
     poet_status status = header_text(header, &text, &size);
     if (!status)
@@ -339,6 +339,17 @@ void poet_checkpoint_close(poet_checkpoint *checkpoint)
 const char *poet_checkpoint_value(const poet_checkpoint *checkpoint, const char *key)
 {
     return json_string_value(json_object_get(checkpoint->metadata, key));
+}
+
+void poet_checkpoint_each_value(const poet_checkpoint *checkpoint, poet_pair_fn each, void *opaque)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(checkpoint->metadata, key, value)
+    {
+        if (strncmp(key, "poet.", 5) != 0)
+            each(opaque, (poet_pair){.key = key, .value = json_string_value(value)});
+    }
 }
 
 int poet_checkpoint_count(const poet_checkpoint *checkpoint)

@@ -31,6 +31,10 @@ void poet_checkpoint_close(poet_checkpoint *checkpoint);
 /* NULL when absent. */
 const char *poet_checkpoint_value(const poet_checkpoint *checkpoint, const char *key);
 
+/* Calls each for every pair that the file's writer added. A value that is not a string is NULL. */
+typedef void (*poet_pair_fn)(void *opaque, poet_pair pair);
+void poet_checkpoint_each_value(const poet_checkpoint *checkpoint, poet_pair_fn each, void *opaque);
+
 int poet_checkpoint_count(const poet_checkpoint *checkpoint);
 const char *poet_checkpoint_name(const poet_checkpoint *checkpoint, int index);
 const poet_tensor *poet_checkpoint_tensor(const poet_checkpoint *checkpoint, int index);
