@@ -61,6 +61,15 @@ poet_val poet_quantizer_encode(poet_graph *g, const poet_tokenizer_config *confi
     return config->levels == 1 ? codes[0] : poet_concat(g, config->levels, codes, axis);
 }
 
+static poet_val level_vectors(poet_graph *g, const poet_tokenizer_config *config, int level,
+                              poet_val index)
+{
+    if (is_vq(config))
+        return poet_embed(g, codebook(g, config, level), index);
+    return poet_fsq_codes(g, index, config->dim, config->fsq_levels,
+                          config->quantizer == POET_QUANTIZER_LFQ);
+}
+
 poet_val poet_quantizer_decode(poet_graph *g, const poet_tokenizer_config *config, poet_val codes)
 {
     poet_shape shape = *poet_val_shape(g, codes);
@@ -69,12 +78,19 @@ poet_val poet_quantizer_decode(poet_graph *g, const poet_tokenizer_config *confi
     poet_val sum = POET_NONE;
     for (int level = 0; level < config->levels; level++) {
         poet_val index = poet_reshape(g, poet_slice(g, codes, axis, level, 1), shape);
-        poet_val v = is_vq(config) ? poet_embed(g, codebook(g, config, level), index)
-                                   : poet_fsq_codes(g, index, config->dim, config->fsq_levels,
-                                                    config->quantizer == POET_QUANTIZER_LFQ);
+        poet_val v = level_vectors(g, config, level, index);
         sum = level ? poet_add(g, sum, v) : v;
     }
     return sum;
+}
+
+poet_val poet_quantizer_vectors(poet_graph *g, const poet_tokenizer_config *config, poet_val codes)
+{
+    poet_val all[POET_MAX_RESIDUAL_LEVELS];
+    poet_shape shape = POET_SHAPE(1, poet_dim(g, codes, 0), config->dim);
+    for (int level = 0; level < config->levels; level++)
+        all[level] = poet_reshape(g, level_vectors(g, config, level, codes), shape);
+    return poet_concat(g, config->levels, all, 0);
 }
 
 /* One level of VQ: the vectors of the nearest codes, with the codebook moved towards what chose

@@ -128,29 +128,27 @@ poet_status poet_tokenizer_fingerprint(poet_tokenizer *tokenizer, uint64_t *out)
 poet_status poet_tokenizer_vectors(poet_tokenizer *tokenizer, float *out)
 {
     const poet_tokenizer_config *c = &tokenizer->config;
-    poet_tokenizer_config first = *c;
-    first.levels = 1;
-    poet_graph *g = poet_graph_create(tokenizer->params);
+    size_t count = (size_t)c->levels * (size_t)c->codes;
     int32_t *codes = poet_alloc((size_t)c->codes * sizeof *codes);
-    poet_program *program = NULL;
-    poet_status status = g && codes ? POET_OK : POET_ERR_NOMEM;
-    if (status) {
-        poet_graph_destroy(g);
-    } else {
-        for (int i = 0; i < c->codes; i++)
-            codes[i] = i;
-        poet_val in = poet_input(g, "codes", POET_I32, POET_SHAPE(c->codes, 1));
-        poet_result(g, "vectors", poet_quantizer_decode(g, &first, in));
-        status = poet_program_create(g, &program);
+    poet_graph *g = codes ? poet_graph_create(tokenizer->params) : NULL;
+    if (!g) {
+        poet_free(codes);
+        return POET_ERR_NOMEM;
     }
-    size_t bytes = (size_t)c->codes * (size_t)c->dim * sizeof *out;
+    for (int i = 0; i < c->codes; i++)
+        codes[i] = i;
+    poet_program *program;
+    poet_val in = poet_input(g, "codes", POET_I32, POET_SHAPE(c->codes));
+    poet_result(g, "vectors", poet_quantizer_vectors(g, c, in));
+    poet_status status = poet_program_create(g, &program);
     if (!status)
         status =
             poet_program_set_by_name(program, "codes", codes, (size_t)c->codes * sizeof *codes);
     if (!status)
         status = poet_program_run(program);
     if (!status)
-        status = poet_program_get_by_name(program, "vectors", out, bytes);
+        status =
+            poet_program_get_by_name(program, "vectors", out, count * (size_t)c->dim * sizeof *out);
     poet_program_destroy(program);
     poet_free(codes);
     return status;

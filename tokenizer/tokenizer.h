@@ -95,8 +95,8 @@ poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *fram
 poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *codes,
                                   const poet_grid *grid, uint8_t *frames);
 
-/* The vectors of all codes of the first level, (codes, dim), for a generator that knows codes by
- * their vectors. */
+/* The vectors of all codes, (levels, codes, dim), for a generator that knows codes by their
+ * vectors. */
 poet_status poet_tokenizer_vectors(poet_tokenizer *tokenizer, float *out);
 
 /* ---- training: tokenizer/train.c ---- */

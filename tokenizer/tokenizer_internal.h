@@ -34,6 +34,9 @@ poet_val poet_quantizer_encode(poet_graph *g, const poet_tokenizer_config *confi
 /* codes (...,levels) -> vectors (...,dim). */
 poet_val poet_quantizer_decode(poet_graph *g, const poet_tokenizer_config *config, poet_val codes);
 
+/* codes (n) -> the vectors that each level has for them, (levels,n,dim). */
+poet_val poet_quantizer_vectors(poet_graph *g, const poet_tokenizer_config *config, poet_val codes);
+
 typedef struct poet_quantized {
     poet_val vectors; /* straight-through */
     poet_val codes;   /* (...,levels) */

@@ -1,0 +1,101 @@
+/* Teacher-forced batches: what the model sees and what it must say, as arrays of codes. */
+#include "base/memory.h"
+#include "generator/generator_internal.h"
+
+#include <string.h>
+
+static int32_t *ints(int64_t count)
+{
+    return poet_calloc((size_t)count, sizeof(int32_t));
+}
+
+poet_status poet_sequence_batch_create(const poet_generator_config *config, int b,
+                                       poet_sequence_batch *out)
+{
+    int64_t n = poet_generator_groups(config), s = poet_generator_slots(config);
+    *out = (poet_sequence_batch){.b = b,
+                                 .ids = ints((int64_t)b * config->text),
+                                 .lengths = ints(b),
+                                 .before = ints(b * n * s),
+                                 .neighbours = ints(b * n * s * POET_NEIGHBOURS),
+                                 .slots = ints(b * n * s),
+                                 .targets = ints(b * n * s),
+                                 .time = ints(n),
+                                 .row = ints(n),
+                                 .column = ints(n)};
+    if (!out->ids || !out->lengths || !out->before || !out->neighbours || !out->slots ||
+        !out->targets || !out->time || !out->row || !out->column) {
+        poet_sequence_batch_free(out);
+        return POET_ERR_NOMEM;
+    }
+    for (int i = 0; i < n; i++) {
+        poet_place3 at = poet_sequence_place(config, i);
+        out->time[i] = at.time;
+        out->row[i] = at.row;
+        out->column[i] = at.column;
+    }
+    return POET_OK;
+}
+
+void poet_sequence_batch_free(poet_sequence_batch *batch)
+{
+    poet_free(batch->ids);
+    poet_free(batch->lengths);
+    poet_free(batch->before);
+    poet_free(batch->neighbours);
+    poet_free(batch->slots);
+    poet_free(batch->targets);
+    poet_free(batch->time);
+    poet_free(batch->row);
+    poet_free(batch->column);
+    *batch = (poet_sequence_batch){0};
+}
+
+poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_sequence_batch *batch,
+                                     int i, const int32_t *codes, const char *caption)
+{
+    const poet_generator_config *c = &generator->config;
+    int64_t n = poet_generator_groups(c), s = poet_generator_slots(c), row = i * n * s;
+    poet_bpe_encoded encoded;
+    const char *text = caption ? caption : "";
+    POET_TRY(poet_bpe_encode(generator->bpe, text, strlen(text), POET_BPE_TRUNCATE,
+                             batch->ids + (int64_t)i * c->text, c->text, &encoded));
+    batch->lengths[i] = encoded.count;
+    int32_t *targets = batch->targets + row;
+    for (int64_t k = 0; k < n * s; k++)
+        if (codes[k] < 0 || codes[k] >= c->codes)
+            return POET_FAIL(POET_ERR_ARG, "code %d is outside the codebook of %d", codes[k],
+                             c->codes);
+    poet_sequence_group(c, codes, targets);
+    for (int64_t g = 0; g < n; g++) {
+        for (int64_t k = 0; k < s; k++) {
+            batch->before[row + g * s + k] = g ? targets[(g - 1) * s + k] : c->codes;
+            batch->slots[row + g * s + k] = k ? targets[g * s + k - 1] : c->codes;
+        }
+        poet_sequence_neighbours(c, targets, (int)g,
+                                 batch->neighbours + (row + g * s) * POET_NEIGHBOURS);
+    }
+    return POET_OK;
+}
+
+static poet_status set(poet_program *program, const char *name, const int32_t *values,
+                       int64_t count)
+{
+    return poet_program_set_by_name(program, name, values, (size_t)count * sizeof *values);
+}
+
+poet_status poet_sequence_batch_set(const poet_generator_config *config,
+                                    const poet_sequence_batch *batch, poet_program *program)
+{
+    int64_t n = poet_generator_groups(config), s = poet_generator_slots(config), b = batch->b;
+    POET_TRY(set(program, "ids", batch->ids, b * config->text));
+    POET_TRY(set(program, "lengths", batch->lengths, b));
+    POET_TRY(set(program, "before", batch->before, b * n * s));
+    if (config->neighbours)
+        POET_TRY(set(program, "neighbours", batch->neighbours, b * n * s * POET_NEIGHBOURS));
+    POET_TRY(set(program, "slots", batch->slots, b * n * s));
+    POET_TRY(set(program, "targets", batch->targets, b * n * s));
+    POET_TRY(set(program, "time", batch->time, n));
+    POET_TRY(set(program, "row", batch->row, n));
+    return set(program, "column", batch->column, n);
+}

@@ -1,0 +1,114 @@
+/* An autoregressive transformer that writes video tokens after a sentence (VideoPoet's way: text
+ * prefix, then video tokens).
+ *
+ *     text (P ids, bidirectional)  |  group 0  group 1  ...  group N-1
+ *
+ * A video is a grid of codes (t,h,w,levels); group_h x group_w neighbouring positions form one
+ * group, one position of the large transformer, written in the order time, row, column. What enters
+ * at a group's position: the sum of the embeddings of the codes of the group before, the group's
+ * own time, row and column, and one linear map of the codebook vectors of eight neighbouring groups
+ * that are already written. From the state that comes out, a small transformer writes the S =
+ * group_h * group_w * levels codes of the group one after another (Yu et al., MegaByte, 2023; Lee
+ * et al., RQ-Transformer, 2022). A flat model is a group of one code.
+ *
+ * Sampling: classifier-free guidance, temperature, top-k, top-p, min-p; a KV cache; many prompts in
+ * one batch. A clip is a function of (model, prompt, seed, settings) alone: the same whatever batch
+ * it is in. */
+#ifndef POET_GENERATOR_GENERATOR_H
+#define POET_GENERATOR_GENERATOR_H
+
+#include "base/task.h"
+#include "compute/train.h"
+#include "generator/bpe.h"
+#include "tokenizer/tokenizer.h"
+
+typedef struct poet_generator_config {
+    int codes, code_dim; /* K and the length of a code's vector: the tokenizer's */
+    poet_grid grid;      /* of one clip */
+    int group_h, group_w;
+    int text;       /* P: text positions, BEGIN and END included */
+    int vocabulary; /* ids of the text vocabulary */
+    int width, layers, heads;
+    int slot_width, slot_layers, slot_heads; /* the small transformer inside the group */
+    bool neighbours;                         /* the linear map of the neighbours' vectors */
+} poet_generator_config;
+
+/* 2 x 2 groups, 32 text positions, 6 layers of width 256 with 4 heads, 2 slot layers of width 192
+ * with 4 heads. codes, code_dim, grid and vocabulary are 0: they follow from the tokenizer and the
+ * captions. */
+poet_generator_config poet_generator_defaults(void);
+poet_status poet_generator_config_check(const poet_generator_config *config);
+
+/* The value of "generator.config" in model files; JSON, at most 512 bytes. */
+void poet_generator_config_text(const poet_generator_config *config, char out[512]);
+poet_status poet_generator_config_parse(const char *text, poet_generator_config *out);
+
+int poet_generator_slots(const poet_generator_config *config);  /* S */
+int poet_generator_groups(const poet_generator_config *config); /* N */
+
+typedef struct poet_generator poet_generator;
+
+/* Fresh weights. vectors (levels,K,code_dim) are the tokenizer's and are copied; fingerprint is the
+ * tokenizer's and goes into the file. The vocabulary is taken over, also on failure. */
+poet_status poet_generator_create(poet_device *device, const poet_generator_config *config,
+                                  poet_bpe *bpe, const float *vectors, uint64_t fingerprint,
+                                  uint64_t seed, poet_generator **out);
+poet_status poet_generator_load(poet_device *device, const char *path, poet_generator **out);
+poet_status poet_generator_save(poet_generator *generator, const char *path, bool bf16,
+                                const poet_pair *pairs, int n_pairs);
+void poet_generator_destroy(poet_generator *generator);
+
+const poet_generator_config *poet_generator_get_config(const poet_generator *generator);
+const poet_bpe *poet_generator_bpe(const poet_generator *generator);
+poet_params *poet_generator_params(poet_generator *generator);
+
+/* The fingerprint of the tokenizer whose codes it writes. */
+uint64_t poet_generator_fingerprint(const poet_generator *generator);
+
+/* ---- writing ---- */
+
+typedef struct poet_sampling {
+    float guidance;    /* 1: off */
+    float temperature; /* 0: the likeliest code */
+    int top_k;         /* 0: off */
+    float top_p;       /* 1: off */
+    float min_p;       /* 0: off */
+} poet_sampling;
+
+poet_sampling poet_sampling_defaults(void);
+poet_status poet_sampling_check(const poet_sampling *sampling);
+
+/* Writes n clips. prompts[i] is any text (too long: the end is cut, which *cut, if not NULL,
+ * counts); codes (n, t*h*w*levels), in the order of the grid. progress goes to the task, which can
+ * stop it (POET_ERR_INTERRUPTED). */
+poet_status poet_generator_write(poet_generator *generator, int n, const char *const *prompts,
+                                 const uint64_t *seeds, const poet_sampling *sampling,
+                                 const poet_task *task, int32_t *codes, int *cut);
+
+/* ---- training ---- */
+
+/* Fills codes (B, t*h*w*levels) and captions[B] for one step; captions stay valid until the next
+ * call. A pure function of step. */
+typedef poet_status (*poet_tokens_fn)(void *opaque, int64_t step, int b, int32_t *codes,
+                                      const char **captions);
+
+typedef struct poet_generator_training {
+    int b;
+    float drop_text; /* share of examples whose caption is left out, for guidance: 0.1 */
+    uint64_t seed;
+    poet_train_config train; /* feed, pairs and opaque are set by the trainer */
+    poet_tokens_fn tokens;
+    void *opaque;
+} poet_generator_training;
+
+poet_generator_training poet_generator_training_defaults(void);
+
+/* Trains from the checkpoint, or from the start when there is none; see poet_tokenizer_train. */
+poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,
+                                 poet_memory *memory);
+
+/* Bits per clip of n clips under the model given their captions: bits[n]. */
+poet_status poet_generator_score(poet_generator *generator, int n, const int32_t *codes,
+                                 const char *const *captions, double *bits);
+
+#endif

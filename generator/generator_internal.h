@@ -1,0 +1,104 @@
+/* The inside of the generator, for generator/ alone. */
+#ifndef POET_GENERATOR_GENERATOR_INTERNAL_H
+#define POET_GENERATOR_GENERATOR_INTERNAL_H
+
+#include "compute/graph.h"
+#include "compute/program.h"
+#include "generator/generator.h"
+
+struct poet_generator {
+    poet_generator_config config;
+    poet_device *device;
+    poet_params *params;
+    poet_bpe *bpe;
+    uint64_t fingerprint;
+    /* Programs of the last batch size that was asked for. */
+    poet_program *prefill, *step, *score;
+    int step_rows, score_rows;
+    bool step_guided;
+};
+
+/* Frees the programs and the caches they share: before training, and when the batch changes. */
+void poet_generator_forget_programs(poet_generator *generator);
+
+/* ---- sequence.c: where everything stands in the sequence; host side ---- */
+
+enum { POET_NEIGHBOURS = 8 };
+
+/* codes in the order of the grid <-> codes (N,S) in the order of writing. */
+void poet_sequence_group(const poet_generator_config *config, const int32_t *codes,
+                         int32_t *grouped);
+void poet_sequence_ungroup(const poet_generator_config *config, const int32_t *grouped,
+                           int32_t *codes);
+
+/* Time, row and column of group n. */
+typedef struct poet_place3 {
+    int32_t time, row, column;
+} poet_place3;
+
+poet_place3 poet_sequence_place(const poet_generator_config *config, int n);
+
+/* Rows of the vector table for the neighbours of group n, out[8*S]: level * (K+1) + code, or the
+ * zero row K of the level where the neighbour is outside. grouped (N,S) must hold all groups before
+ * n. */
+void poet_sequence_neighbours(const poet_generator_config *config, const int32_t *grouped, int n,
+                              int32_t *out);
+
+/* ---- model.c: the graph ---- */
+
+/* Inputs of n groups of each of B rows; POET_NONE neighbours where the model has none. */
+typedef struct poet_group_inputs {
+    poet_val before;            /* (B,n,S): codes of the group before, K at the beginning */
+    poet_val neighbours;        /* (B,n,8*S): rows of the vector table */
+    poet_val time, row, column; /* (n) */
+} poet_group_inputs;
+
+poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_config *config,
+                                          int64_t b, int64_t n);
+
+/* Embedded text (B,P,C) from ids (B,P), and embedded groups (B,n,C). */
+poet_val poet_model_text(poet_graph *g, const poet_generator_config *config, poet_val ids);
+poet_val poet_model_groups(poet_graph *g, const poet_generator_config *config,
+                           const poet_group_inputs *inputs);
+
+/* The large transformer over a whole sequence (B,P+n,C), and over new positions with the cache. */
+poet_val poet_model_blocks(poet_graph *g, const poet_generator_config *config, poet_val x,
+                           poet_val lengths);
+poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *config, poet_val x,
+                                  poet_val position, poet_val lengths);
+
+/* States (B,n,C) and the codes already in each group, before (R,S) with R = B*n and K in slot 0 ->
+ * logits (R,S,K). */
+poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, poet_val states,
+                          poet_val before);
+
+/* One slot with the cache: states (R,1,C), the code before (R,1), slot number s -> logits (R,K).
+ * position I32 (R), all s. */
+poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *config, poet_val states,
+                                poet_val before, poet_val position, int slot);
+
+/* ---- batch.c: host arrays of a teacher-forced batch ---- */
+
+typedef struct poet_sequence_batch {
+    int b;
+    int32_t *ids, *lengths;       /* (B,P), (B) */
+    int32_t *before, *neighbours; /* (B,N,S), (B,N,8S) */
+    int32_t *slots, *targets;     /* (B*N,S) both */
+    int32_t *time, *row, *column; /* (N) */
+} poet_sequence_batch;
+
+poet_status poet_sequence_batch_create(const poet_generator_config *config, int b,
+                                       poet_sequence_batch *out);
+void poet_sequence_batch_free(poet_sequence_batch *batch);
+
+/* Fills row i from codes in the order of the grid and a caption (NULL: none). */
+poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_sequence_batch *batch,
+                                     int i, const int32_t *codes, const char *caption);
+
+/* The graph of the loss over such a batch: row losses (B*N*S) in nats in *rows; and its inputs
+ * filled. */
+poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int b, poet_val *rows);
+poet_status poet_sequence_batch_set(const poet_generator_config *config,
+                                    const poet_sequence_batch *batch, poet_program *program);
+
+#endif

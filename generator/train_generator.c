@@ -1,0 +1,173 @@
+#include "base/memory.h"
+#include "base/rng.h"
+#include "generator/generator_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+
+poet_generator_training poet_generator_training_defaults(void)
+{
+    poet_generator_training r = {.b = 4,
+                                 .drop_text = 0.1F,
+                                 .train = {.optim = poet_optim_defaults(),
+                                           .save_seconds = 120,
+                                           .log_steps = 50,
+                                           .what = "train-generator"}};
+    r.train.optim.muon_rate = 0.02F;
+    return r;
+}
+
+typedef struct feeder {
+    poet_generator *m;
+    const poet_generator_training *training;
+    poet_sequence_batch batch;
+    int32_t *codes;
+    const char **captions;
+} feeder;
+
+/* Whether an example goes without its caption: a draw of (seed, step, row). */
+static bool drops_text(const poet_generator_training *r, int64_t step, int row)
+{
+    poet_rng rng;
+    poet_rng_init(&rng, r->seed, (uint64_t)step * (uint64_t)r->b + (uint64_t)row);
+    return poet_rng_uniform(&rng) < r->drop_text;
+}
+
+static poet_status feed(void *opaque, int64_t step, poet_program *program)
+{
+    feeder *f = opaque;
+    const poet_generator_training *r = f->training;
+    int64_t per_clip = poet_grid_codes(&f->m->config.grid);
+    POET_TRY(r->tokens(r->opaque, step, r->b, f->codes, f->captions));
+    for (int i = 0; i < r->b; i++)
+        POET_TRY(poet_sequence_batch_fill(f->m, &f->batch, i, f->codes + i * per_clip,
+                                          drops_text(r, step, i) ? NULL : f->captions[i]));
+    return poet_sequence_batch_set(&f->m->config, &f->batch, program);
+}
+
+static poet_status build(poet_generator *m, const poet_generator_training *r, poet_program **out)
+{
+    poet_graph *g = poet_graph_create(m->params);
+    if (!g)
+        return POET_ERR_NOMEM;
+    poet_optimize(g, poet_model_loss(g, &m->config, r->b, NULL), &r->train.optim);
+    return poet_program_create(g, out);
+}
+
+static void report_memory(const poet_generator_training *r, const poet_generator *m,
+                          const poet_program *program, poet_memory *out)
+{
+    const double mib = 1024 * 1024;
+    poet_memory memory = poet_program_memory(program);
+    poet_task_message(r->train.task,
+                      "generator: %.2f M parameters; memory: parameters %.1f, optimizer %.1f, "
+                      "activations %.1f MiB",
+                      (double)poet_params_elements(m->params) / 1e6, (double)memory.params / mib,
+                      (double)memory.moments / mib, (double)memory.activations / mib);
+    if (out)
+        *out = memory;
+}
+
+static poet_status train(poet_generator *m, const poet_generator_training *r,
+                         const poet_train_config *config, poet_memory *memory)
+{
+    int64_t step;
+    poet_program *program;
+    POET_TRY(poet_train_resume(config, m->params, &step));
+    POET_TRY(build(m, r, &program));
+    report_memory(r, m, program, memory);
+    poet_status status = poet_train_run(config, m->params, program, step);
+    poet_program_destroy(program);
+    return status;
+}
+
+poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,
+                                 poet_memory *memory)
+{
+    const poet_generator_config *c = &generator->config;
+    poet_generator_forget_programs(generator);
+    feeder f = {.m = generator, .training = training};
+    size_t b = (size_t)training->b, per_clip = (size_t)poet_grid_codes(&c->grid);
+    poet_status status = poet_sequence_batch_create(c, training->b, &f.batch);
+    f.codes = poet_calloc(b * per_clip, sizeof *f.codes);
+    f.captions = poet_calloc(b, sizeof *f.captions);
+    if (!f.codes || !f.captions)
+        status = POET_ERR_NOMEM;
+    char config_text[512], batch_text[96];
+    poet_generator_config_text(c, config_text);
+    snprintf(batch_text, sizeof batch_text, "%d seed %llu text dropped %g", training->b,
+             (unsigned long long)training->seed, (double)training->drop_text);
+    poet_pair pairs[] = {{"generator.config", config_text}, {"train.batch", batch_text}};
+    poet_train_config config = training->train;
+    config.pairs = pairs;
+    config.n_pairs = 2;
+    config.feed = feed;
+    config.opaque = &f;
+    if (!status)
+        status = train(generator, training, &config, memory);
+    if (!status)
+        status = poet_train_finish(generator->params);
+    poet_free(f.captions);
+    poet_free(f.codes);
+    poet_sequence_batch_free(&f.batch);
+    return status;
+}
+
+/* ---- bits per clip ---- */
+
+enum { SCORE_BATCH = 4 };
+
+static poet_status prepare_score(poet_generator *m, int rows)
+{
+    if (m->score && m->score_rows == rows)
+        return POET_OK;
+    poet_program_destroy(m->score);
+    m->score = NULL;
+    poet_graph *g = poet_graph_create(m->params);
+    if (!g)
+        return POET_ERR_NOMEM;
+    poet_val losses = POET_NONE;
+    poet_model_loss(g, &m->config, rows, &losses);
+    poet_result(g, "losses", losses);
+    m->score_rows = rows;
+    return poet_program_create(g, &m->score);
+}
+
+static poet_status score_batch(poet_generator *m, poet_sequence_batch *batch, int n,
+                               const int32_t *codes, const char *const *captions, float *losses,
+                               double *bits)
+{
+    int64_t per_clip = poet_grid_codes(&m->config.grid);
+    for (int i = 0; i < batch->b; i++) {
+        int from = i < n ? i : 0; /* the last batch is filled up with its first clip */
+        POET_TRY(poet_sequence_batch_fill(m, batch, i, codes + from * per_clip, captions[from]));
+    }
+    POET_TRY(poet_sequence_batch_set(&m->config, batch, m->score));
+    POET_TRY(poet_program_run(m->score));
+    POET_TRY(poet_program_get_by_name(m->score, "losses", losses,
+                                      (size_t)batch->b * (size_t)per_clip * sizeof *losses));
+    for (int i = 0; i < n; i++) {
+        double nats = 0;
+        for (int64_t k = 0; k < per_clip; k++)
+            nats += (double)losses[i * per_clip + k];
+        bits[i] = nats / M_LN2;
+    }
+    return POET_OK;
+}
+
+poet_status poet_generator_score(poet_generator *generator, int n, const int32_t *codes,
+                                 const char *const *captions, double *bits)
+{
+    int64_t per_clip = poet_grid_codes(&generator->config.grid);
+    poet_sequence_batch batch = {0};
+    float *losses = poet_alloc(SCORE_BATCH * (size_t)per_clip * sizeof *losses);
+    poet_status status = losses ? prepare_score(generator, SCORE_BATCH) : POET_ERR_NOMEM;
+    if (!status)
+        status = poet_sequence_batch_create(&generator->config, SCORE_BATCH, &batch);
+    for (int i = 0; i < n && !status; i += SCORE_BATCH)
+        status = score_batch(generator, &batch, n - i < SCORE_BATCH ? n - i : SCORE_BATCH,
+                             codes + i * per_clip, captions + i, losses, bits + i);
+    poet_sequence_batch_free(&batch);
+    poet_free(losses);
+    return status;
+}

@@ -1,0 +1,298 @@
+/* Sampling: the prompts' prefix once, then one program run for each group of codes. */
+#include "base/memory.h"
+#include "generator/generator_internal.h"
+
+#include <string.h>
+
+poet_sampling poet_sampling_defaults(void)
+{
+    return (poet_sampling){.guidance = 2, .temperature = 1, .top_p = 1};
+}
+
+static bool within(float value, float low, float high)
+{
+    return value >= low && value <= high; /* false for NaN */
+}
+
+poet_status poet_sampling_check(const poet_sampling *sampling)
+{
+    if (!within(sampling->guidance, 0, 100))
+        return POET_FAIL(POET_ERR_ARG, "guidance = %g is not between 0 and 100",
+                         (double)sampling->guidance);
+    if (!within(sampling->temperature, 0, 100))
+        return POET_FAIL(POET_ERR_ARG, "temperature = %g is not between 0 and 100",
+                         (double)sampling->temperature);
+    if (sampling->top_k < 0 || sampling->top_k > POET_MAX_CODES)
+        return POET_FAIL(POET_ERR_ARG, "top-k = %d is not between 0 and %d", sampling->top_k,
+                         POET_MAX_CODES);
+    if (!within(sampling->top_p, 0, 1) || !within(sampling->min_p, 0, 1))
+        return POET_FAIL(POET_ERR_ARG, "top-p and min-p must be between 0 and 1");
+    return POET_OK;
+}
+
+/* ---- programs ---- */
+
+/* Fills the caches of the prefix; its states are not needed: the first group brings a start code of
+ * its own. */
+static poet_status build_prefill(poet_generator *m, int rows)
+{
+    const poet_generator_config *c = &m->config;
+    poet_graph *g = poet_graph_create(m->params);
+    if (!g)
+        return POET_ERR_NOMEM;
+    poet_val ids = poet_input(g, "ids", POET_I32, POET_SHAPE(rows, c->text));
+    poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(rows));
+    poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
+    poet_model_blocks_cached(g, c, poet_model_text(g, c, ids), position, lengths);
+    return poet_program_create(g, &m->prefill);
+}
+
+/* Codes of one slot for all prompts, repeated for the unguided rows: (rows,1). */
+static poet_val for_all_rows(poet_graph *g, poet_val codes, bool guided)
+{
+    poet_val twice[] = {codes, codes};
+    poet_val all = guided ? poet_concat(g, 2, twice, 0) : codes;
+    return poet_reshape(g, all, POET_SHAPE(poet_dim(g, all, 0), 1));
+}
+
+/* One group: the large transformer at the group's position, then slot after slot with what was
+ * drawn before it. */
+static poet_status build_step(poet_generator *m, int b, bool guided)
+{
+    const poet_generator_config *c = &m->config;
+    int64_t rows = guided ? 2 * b : b, slots = poet_generator_slots(c);
+    poet_graph *g = poet_graph_create(m->params);
+    poet_val *drawn = g ? poet_calloc((size_t)slots, sizeof *drawn) : NULL;
+    if (!drawn) {
+        poet_graph_destroy(g);
+        return POET_ERR_NOMEM;
+    }
+    poet_group_inputs in = poet_model_group_inputs(g, c, rows, 1);
+    poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(rows));
+    poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
+    poet_val slot_position = poet_input(g, "slot_position", POET_I32, POET_SHAPE(slots, rows));
+    poet_val start = poet_input(g, "start", POET_I32, POET_SHAPE(rows, 1));
+    poet_val settings = poet_input(g, "settings", POET_F32, POET_SHAPE(b, 5));
+    poet_val keys = poet_input(g, "keys", POET_I32, POET_SHAPE(slots * b, 4));
+    poet_val states =
+        poet_model_blocks_cached(g, c, poet_model_groups(g, c, &in), position, lengths);
+    poet_val before = start;
+    for (int s = 0; s < slots; s++) {
+        poet_val at = poet_reshape(g, poet_slice(g, slot_position, 0, s, 1), POET_SHAPE(rows));
+        poet_val logits = poet_model_slot_cached(g, c, states, before, at, s);
+        poet_val key = poet_slice(g, keys, 0, (int64_t)s * b, b);
+        poet_val code = poet_sample(g, logits, settings, key);
+        before = for_all_rows(g, code, guided);
+        drawn[s] = poet_reshape(g, code, POET_SHAPE(b, 1));
+    }
+    poet_result(g, "codes", slots == 1 ? drawn[0] : poet_concat(g, (int)slots, drawn, 1));
+    poet_free(drawn);
+    return poet_program_create(g, &m->step);
+}
+
+static poet_status prepare(poet_generator *m, int b, bool guided)
+{
+    int rows = guided ? 2 * b : b;
+    if (m->step && m->step_rows == rows && m->step_guided == guided)
+        return POET_OK;
+    poet_generator_forget_programs(m);
+    POET_TRY(build_prefill(m, rows));
+    POET_TRY(build_step(m, b, guided));
+    m->step_rows = rows;
+    m->step_guided = guided;
+    return POET_OK;
+}
+
+/* ---- a batch being written ---- */
+
+typedef struct writing {
+    poet_generator *m;
+    int b, rows, slots, groups;
+    const uint64_t *seeds;
+    int32_t *grouped; /* (b,N,S) */
+    int32_t *before, *neighbours, *position, *keys, *codes;
+    int32_t *ids, *lengths, *slot_position, *start;
+    float *settings;
+} writing;
+
+static poet_status set_ints(poet_program *program, const char *name, const int32_t *values,
+                            int64_t count)
+{
+    return poet_program_set_by_name(program, name, values, (size_t)count * sizeof *values);
+}
+
+static poet_status allocate(writing *w)
+{
+    const poet_generator_config *c = &w->m->config;
+    size_t rows = (size_t)w->rows, slots = (size_t)w->slots, b = (size_t)w->b;
+    w->grouped = poet_calloc(b * (size_t)w->groups * slots, sizeof(int32_t));
+    w->before = poet_calloc(rows * slots, sizeof(int32_t));
+    w->neighbours = poet_calloc(rows * slots * POET_NEIGHBOURS, sizeof(int32_t));
+    w->position = poet_calloc(rows, sizeof(int32_t));
+    w->keys = poet_calloc(slots * b * 4, sizeof(int32_t));
+    w->codes = poet_calloc(b * slots, sizeof(int32_t));
+    w->ids = poet_calloc(rows * (size_t)c->text, sizeof(int32_t));
+    w->lengths = poet_calloc(rows, sizeof(int32_t));
+    w->slot_position = poet_calloc(slots * rows, sizeof(int32_t));
+    w->start = poet_calloc(rows, sizeof(int32_t));
+    w->settings = poet_calloc(b * 5, sizeof(float));
+    bool all = w->grouped && w->before && w->neighbours && w->position && w->keys && w->codes &&
+               w->ids && w->lengths && w->slot_position && w->start && w->settings;
+    return all ? POET_OK : POET_ERR_NOMEM;
+}
+
+static void release(writing *w)
+{
+    poet_free(w->grouped);
+    poet_free(w->before);
+    poet_free(w->neighbours);
+    poet_free(w->position);
+    poet_free(w->keys);
+    poet_free(w->codes);
+    poet_free(w->ids);
+    poet_free(w->lengths);
+    poet_free(w->slot_position);
+    poet_free(w->start);
+    poet_free(w->settings);
+}
+
+/* Rows b .. 2b-1 are the same clips without a caption. */
+static poet_status encode_prompts(writing *w, const char *const *prompts, int *cut)
+{
+    const poet_generator *m = w->m;
+    int p = m->config.text;
+    for (int i = 0; i < w->rows; i++) {
+        const char *text = i < w->b ? prompts[i] : "";
+        poet_bpe_encoded encoded;
+        size_t bytes = strlen(text);
+        POET_TRY(poet_bpe_encode(m->bpe, text, bytes, POET_BPE_TRUNCATE, w->ids + (size_t)i * p, p,
+                                 &encoded));
+        w->lengths[i] = encoded.count;
+        if (cut && encoded.bytes_used < bytes)
+            (*cut)++;
+    }
+    return POET_OK;
+}
+
+/* What stays the same for all groups. */
+static poet_status begin(writing *w, const poet_sampling *sampling)
+{
+    poet_generator *m = w->m;
+    for (int i = 0; i < w->b; i++) {
+        float *s = w->settings + (size_t)i * 5;
+        s[0] = sampling->guidance;
+        s[1] = sampling->temperature;
+        s[2] = (float)sampling->top_k;
+        s[3] = sampling->top_p;
+        s[4] = sampling->min_p;
+    }
+    for (int i = 0; i < w->rows; i++)
+        w->start[i] = m->config.codes;
+    for (int s = 0; s < w->slots; s++)
+        for (int i = 0; i < w->rows; i++)
+            w->slot_position[(size_t)s * (size_t)w->rows + (size_t)i] = s;
+    POET_TRY(set_ints(m->prefill, "ids", w->ids, (int64_t)w->rows * m->config.text));
+    POET_TRY(set_ints(m->prefill, "lengths", w->lengths, w->rows));
+    POET_TRY(set_ints(m->prefill, "position", w->position, w->rows));
+    POET_TRY(poet_program_run(m->prefill));
+    POET_TRY(set_ints(m->step, "lengths", w->lengths, w->rows));
+    POET_TRY(set_ints(m->step, "slot_position", w->slot_position, (int64_t)w->slots * w->rows));
+    POET_TRY(set_ints(m->step, "start", w->start, w->rows));
+    return poet_program_set_by_name(m->step, "settings", w->settings,
+                                    (size_t)w->b * 5 * sizeof(float));
+}
+
+/* The inputs of row i at group n; row i writes clip i % b. */
+static void place_row(writing *w, int i, int n)
+{
+    const poet_generator_config *c = &w->m->config;
+    size_t slots = (size_t)w->slots;
+    const int32_t *clip = w->grouped + (size_t)(i % w->b) * (size_t)w->groups * slots;
+    for (size_t s = 0; s < slots; s++)
+        w->before[(size_t)i * slots + s] = n ? clip[(size_t)(n - 1) * slots + s] : c->codes;
+    poet_sequence_neighbours(c, clip, n, w->neighbours + (size_t)i * slots * POET_NEIGHBOURS);
+    w->position[i] = c->text + n;
+}
+
+/* The random key of a code: the clip's seed and the code's place in its clip, so that the batch
+ * does not matter. */
+static void place_keys(writing *w, int n)
+{
+    for (int s = 0; s < w->slots; s++)
+        for (int i = 0; i < w->b; i++) {
+            int32_t *key = w->keys + ((size_t)s * (size_t)w->b + (size_t)i) * 4;
+            key[0] = (int32_t)(uint32_t)w->seeds[i];
+            key[1] = (int32_t)(uint32_t)(w->seeds[i] >> 32);
+            key[2] = 0;
+            key[3] = n * w->slots + s;
+        }
+}
+
+static poet_status write_group(writing *w, int n)
+{
+    poet_program *step = w->m->step;
+    poet_place3 place = poet_sequence_place(&w->m->config, n);
+    for (int i = 0; i < w->rows; i++)
+        place_row(w, i, n);
+    place_keys(w, n);
+    int64_t per_row = w->slots;
+    POET_TRY(set_ints(step, "before", w->before, w->rows * per_row));
+    if (w->m->config.neighbours)
+        POET_TRY(set_ints(step, "neighbours", w->neighbours, w->rows * per_row * POET_NEIGHBOURS));
+    POET_TRY(set_ints(step, "time", &place.time, 1));
+    POET_TRY(set_ints(step, "row", &place.row, 1));
+    POET_TRY(set_ints(step, "column", &place.column, 1));
+    POET_TRY(set_ints(step, "position", w->position, w->rows));
+    POET_TRY(set_ints(step, "keys", w->keys, w->slots * (int64_t)w->b * 4));
+    POET_TRY(poet_program_run(step));
+    POET_TRY(poet_program_get_by_name(step, "codes", w->codes,
+                                      (size_t)w->b * (size_t)w->slots * sizeof(int32_t)));
+    size_t slots = (size_t)w->slots;
+    for (size_t i = 0; i < (size_t)w->b; i++)
+        memcpy(w->grouped + (i * (size_t)w->groups + (size_t)n) * slots, w->codes + i * slots,
+               slots * sizeof(int32_t));
+    return POET_OK;
+}
+
+static poet_status write_all(writing *w, const poet_task *task, int32_t *codes)
+{
+    const poet_generator_config *c = &w->m->config;
+    for (int n = 0; n < w->groups; n++) {
+        POET_TRY(write_group(w, n));
+        poet_task_progress(task, &(poet_progress){.what = "write",
+                                                  .done = (double)(n + 1) * w->slots * w->b,
+                                                  .total = (double)w->groups * w->slots * w->b,
+                                                  .unit = "tokens"});
+        if (poet_task_stopped(task))
+            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped while writing tokens");
+    }
+    int64_t per_clip = poet_grid_codes(&c->grid);
+    for (int i = 0; i < w->b; i++)
+        poet_sequence_ungroup(c, w->grouped + i * per_clip, codes + i * per_clip);
+    return POET_OK;
+}
+
+poet_status poet_generator_write(poet_generator *generator, int n, const char *const *prompts,
+                                 const uint64_t *seeds, const poet_sampling *sampling,
+                                 const poet_task *task, int32_t *codes, int *cut)
+{
+    POET_TRY(poet_sampling_check(sampling));
+    bool guided = sampling->guidance != 1;
+    writing w = {.m = generator,
+                 .b = n,
+                 .rows = guided ? 2 * n : n,
+                 .slots = poet_generator_slots(&generator->config),
+                 .groups = poet_generator_groups(&generator->config),
+                 .seeds = seeds};
+    poet_status status = prepare(generator, n, guided);
+    if (!status)
+        status = allocate(&w);
+    if (!status)
+        status = encode_prompts(&w, prompts, cut);
+    if (!status)
+        status = begin(&w, sampling);
+    if (!status)
+        status = write_all(&w, task, codes);
+    release(&w);
+    return status;
+}
