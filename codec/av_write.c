@@ -109,6 +109,18 @@ static poet_status open_encoder(av_writer *w, const char *const *encoders, const
                      w->path, w->clip->w, w->clip->h, w->clip->fps);
 }
 
+const char *poet_av_encoder(const char *const *encoders)
+{
+    while (*encoders && !avcodec_find_encoder_by_name(*encoders))
+        encoders++;
+    return *encoders;
+}
+
+const char *poet_ffmpeg_version(void)
+{
+    return av_version_info();
+}
+
 /* ---- the container ---- */
 
 static int set_tags(av_writer *w)

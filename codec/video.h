@@ -99,6 +99,11 @@ enum { POET_NOTICE_BYTES = 256 };
 poet_status poet_video_write(const char *path, const poet_clip *clip,
                              const poet_write_options *options, char notice[POET_NOTICE_BYTES]);
 
+/* FFmpeg's version, and the name of the first encoder that it has for files of an extension ("mp4",
+ * "mov", "webm"); NULL when it has none, or needs none. */
+const char *poet_ffmpeg_version(void);
+const char *poet_video_encoder(const char *extension);
+
 /* A PNG with one row per clip and `columns` frames of it, evenly spread from its first to its last,
  * each pixel enlarged by a whole factor, on a white ground. */
 poet_status poet_contact_sheet_write(const char *path, const poet_clip *clips, int count,

@@ -96,3 +96,12 @@ poet_status poet_video_write(const char *path, const poet_clip *clip,
     poet_clip_free(&large);
     return status;
 }
+
+const char *poet_video_encoder(const char *extension)
+{
+    if (strcmp(extension, "mp4") == 0 || strcmp(extension, "mov") == 0)
+        return poet_av_encoder(mp4_encoders);
+    if (strcmp(extension, "webm") == 0)
+        return poet_av_encoder(webm_encoders);
+    return NULL;
+}

@@ -10,6 +10,9 @@ poet_status poet_av_write(const char *path, const poet_clip *clip,
                           const poet_write_options *options, const char *container,
                           const char *const *encoders, const char **used);
 
+/* The first of the encoders that this FFmpeg has, or NULL. */
+const char *poet_av_encoder(const char *const *encoders);
+
 poet_status poet_gif_write(const char *path, const poet_clip *clip,
                            const poet_write_options *options);
 
