@@ -199,6 +199,10 @@ void poet_mark_hidden(poet_graph *g, poet_val weight)
 poet_val poet_result(poet_graph *g, const char *name, poet_val v)
 {
     poet_value *value = poet_graph_value(g, v);
+    if (value && value->name) { /* an input, or a result already: another name is another view */
+        v = poet_reshape(g, v, value->tensor.shape);
+        value = poet_graph_value(g, v);
+    }
     if (!value)
         return POET_NONE;
     value->output = true;

@@ -63,7 +63,7 @@ poet_val poet_state(poet_graph *g, const char *name, poet_kind kind, poet_dtype 
 /* Marks a weight matrix of a hidden layer: what Muon is for, where the optimizer uses it. */
 void poet_mark_hidden(poet_graph *g, poet_val weight);
 
-/* The value stays readable after a run, under this name. */
+/* The value stays readable after a run, under this name; a value may have several. */
 poet_val poet_result(poet_graph *g, const char *name, poet_val v);
 
 /* ---- element-wise ---- */
