@@ -33,19 +33,6 @@ static int64_t linear_rows(int64_t left)
     return (left + steps - 1) / steps;
 }
 
-static inline void linear_store(const linear_job *job, int64_t row, int64_t column, int64_t count,
-                                const float *sum)
-{
-    float *y = job->y + row * job->n + column;
-    count = poet_min(count, job->n - column);
-    if (!job->bias) {
-        memcpy(y, sum, (size_t)count * sizeof *y);
-        return;
-    }
-    for (int64_t j = 0; j < count; j++)
-        y[j] = sum[j] + job->bias[column + j];
-}
-
 #define WIDE(name) avx2_##name
 #define WIDE_LANES 8
 #define WIDE_TARGET VEC

@@ -8,34 +8,69 @@ typedef float WIDE(vector) __attribute__((vector_size(WIDE_LANES * 4)));
 
 enum { WIDE(PARTS) = PANEL / WIDE_LANES };
 
+/* sum (rows x parts) += a's column k times the panels' row k. Whichever of the two has fewer
+ * vectors stays in registers, so that they suffice. */
+static inline __attribute__((always_inline)) WIDE_TARGET void
+WIDE(multiply)(const int rows, const int parts, const float *a, int64_t a_row, const float *b,
+               int64_t panel, WIDE(vector) * sum)
+{
+    WIDE(vector) bp[WIDE_MAX_SUMS], ai[TILE_ROWS];
+    const bool keep_a = rows < parts;
+#pragma GCC unroll 8
+    for (int i = 0; i < rows && keep_a; i++)
+        ai[i] = WIDE_ALL(a[i * a_row]);
+#pragma GCC unroll 8
+    for (int p = 0; p < parts; p++) {
+        memcpy(&bp[p], b + p / WIDE(PARTS) * panel + p % WIDE(PARTS) * WIDE_LANES, sizeof bp[p]);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows && keep_a; i++)
+            sum[i * parts + p] = WIDE_FMA(ai[i], bp[p], sum[i * parts + p]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < rows && !keep_a; i++) {
+        WIDE(vector) one = WIDE_ALL(a[i * a_row]);
+#pragma GCC unroll 8
+        for (int p = 0; p < parts; p++)
+            sum[i * parts + p] = WIDE_FMA(one, bp[p], sum[i * parts + p]);
+    }
+}
+
+/* y[row][column..] = sum + bias, for the columns that exist. */
+static inline __attribute__((always_inline)) WIDE_TARGET void
+WIDE(store)(const linear_job *job, int64_t row, int64_t column, WIDE(vector) sum)
+{
+    float *y = job->y + row * job->n + column;
+    WIDE(vector) bias = WIDE_ALL(0);
+    int64_t left = job->n - column;
+    if (left >= WIDE_LANES) {
+        if (job->bias)
+            memcpy(&bias, job->bias + column, sizeof bias);
+        sum += bias;
+        memcpy(y, &sum, sizeof sum);
+        return;
+    }
+    for (int64_t j = 0; j < left; j++)
+        y[j] = sum[j] + (job->bias ? job->bias[column + j] : 0);
+}
+
 /* Results of `rows` rows and `panels` neighbouring panels. */
 static inline __attribute__((always_inline)) WIDE_TARGET void
 WIDE(step)(const int rows, const int panels, const linear_job *job, int64_t row, int64_t panel)
 {
     const int parts = panels * WIDE(PARTS);
     WIDE(vector) sum[WIDE_MAX_SUMS];
-    const float *a = job->a + row * job->k, *b = job->packed + panel * job->k * PANEL;
+    const int64_t k_count = job->k, panel_floats = k_count * PANEL;
+    const float *a = job->a + row * k_count, *b = job->packed + panel * panel_floats;
 #pragma GCC unroll 32
     for (int i = 0; i < rows * parts; i++)
         sum[i] = WIDE_ALL(0);
-    for (int64_t k = 0; k < job->k; k++, b += PANEL)
+    for (int64_t k = 0; k < k_count; k++, b += PANEL)
+        WIDE(multiply)(rows, parts, a + k, k_count, b, panel_floats, sum);
 #pragma GCC unroll 8
-        for (int p = 0; p < parts; p++) {
-            WIDE(vector) bp;
-            const float *at = b + p / WIDE(PARTS) * job->k * PANEL + p % WIDE(PARTS) * WIDE_LANES;
-            memcpy(&bp, at, sizeof bp);
-#pragma GCC unroll 8
-            for (int i = 0; i < rows; i++)
-                sum[i * parts + p] = WIDE_FMA(WIDE_ALL(a[i * job->k + k]), bp, sum[i * parts + p]);
-        }
-#pragma GCC unroll 8
-    for (int i = 0; i < rows; i++) {
-        WIDE(vector) row_sum[WIDE_MAX_SUMS]; /* a copy: sum itself has no address, only registers */
+    for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
         for (int p = 0; p < parts; p++)
-            row_sum[p] = sum[i * parts + p];
-        linear_store(job, row + i, panel * PANEL, panels * PANEL, (const float *)row_sum);
-    }
+            WIDE(store)(job, row + i, panel * PANEL + p * WIDE_LANES, sum[i * parts + p]);
 }
 
 /* All panels of [begin, end) for `rows` rows. */
