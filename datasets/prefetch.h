@@ -1,0 +1,39 @@
+/* Batches drawn or decoded by other threads while the caller computes. What a step gets depends on
+ * (dataset, split, seed, step) alone, never on timing or on the number of threads. */
+#ifndef POET_DATASETS_PREFETCH_H
+#define POET_DATASETS_PREFETCH_H
+
+#include "datasets/dataset.h"
+
+typedef struct poet_prefetch poet_prefetch;
+
+typedef struct poet_prefetch_options {
+    poet_split split;
+    uint64_t seed;  /* of the sampler */
+    uint64_t first; /* step of the first batch */
+    int batch;      /* clips in a batch, 1 .. 4,096 */
+    int depth;      /* batches in the ring, 0: 3; at most 64 */
+    int threads;    /* 0: 1; at most 16 */
+} poet_prefetch_options;
+
+/* Belongs to the prefetcher; valid until the next call of poet_prefetch_next or destroy. */
+typedef struct poet_batch {
+    uint64_t step;
+    int count;
+    const uint8_t *pixels;         /* (B,T,H,W,3) */
+    const char *const *captions;   /* B of them */
+    const char *const *attributes; /* B JSON objects */
+} poet_batch;
+
+/* The dataset must outlive the prefetcher. ARG when the split is empty. */
+poet_status poet_prefetch_create(const poet_dataset *dataset, const poet_prefetch_options *options,
+                                 poet_prefetch **out);
+
+/* The batch of the next step, waiting for it if need be. A clip that cannot be read is this call's
+ * failure, with its sentence; the steps after it can still be had. */
+poet_status poet_prefetch_next(poet_prefetch *prefetch, poet_batch *out);
+
+/* Stops the threads and waits for them; NULL is fine. */
+void poet_prefetch_destroy(poet_prefetch *prefetch);
+
+#endif
