@@ -1,0 +1,590 @@
+/* The families: one builder and a list of names for each operation. Sizes are odd on purpose: 1, 3,
+ * 5, 17, 33 meet every remainder loop. */
+#include "tests/support/op_cases.h"
+
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* ---- element-wise ---- */
+
+/* m: 0 equal shapes, 1 (C), 2 (N,1), 3 a scalar. */
+static poet_shape second_shape(const op_case *c)
+{
+    int64_t b = op_arg(c, 'b', 1), n = op_arg(c, 'n', 1), w = op_arg(c, 'c', 1);
+    switch (op_arg(c, 'm', 0)) {
+    case 1: return POET_SHAPE(w);
+    case 2: return POET_SHAPE(n, 1);
+    case 3: return POET_SCALAR;
+    default: return POET_SHAPE(b, n, w);
+    }
+}
+
+static poet_shape first_shape(const op_case *c)
+{
+    return POET_SHAPE(op_arg(c, 'b', 1), op_arg(c, 'n', 1), op_arg(c, 'c', 1));
+}
+
+static void build_add(op_case *c)
+{
+    poet_shape big = first_shape(c);
+    poet_val a = op_real(c, "a", big, 1);
+    poet_val b = op_real(c, "b", second_shape(c), poet_shape_count(&big));
+    op_result_add(c, "y", poet_add(c->g, a, b), 1);
+}
+
+static void build_mul(op_case *c)
+{
+    poet_shape big = first_shape(c);
+    poet_val a = op_real(c, "a", big, 1);
+    poet_val b = op_real(c, "b", second_shape(c), poet_shape_count(&big));
+    op_result_add(c, "y", poet_mul(c->g, a, b), 1);
+}
+
+static void build_scale(op_case *c)
+{
+    op_result_add(c, "y", poet_scale(c->g, op_real(c, "x", first_shape(c), 1), -0.7F), 1);
+}
+
+static void build_act(op_case *c)
+{
+    poet_val x = op_real(c, "x", first_shape(c), 4);
+    op_result_add(c, "y", poet_act(c->g, x, (poet_activation)op_arg(c, 'a', 1)), 4);
+}
+
+static void build_cast(op_case *c)
+{
+    poet_val x = op_real(c, "x", first_shape(c), 1);
+    op_result_add(c, "y", poet_cast(c->g, poet_cast(c->g, x, POET_BF16), POET_F32), 1);
+}
+
+static void build_stop_grad(op_case *c)
+{
+    poet_val x = op_real(c, "x", first_shape(c), 1);
+    op_result_add(c, "y", poet_mul(c->g, x, poet_stop_grad(c->g, x)), 1);
+}
+
+static void build_straight_through(op_case *c)
+{
+    poet_val value = op_real(c, "value", first_shape(c), 1);
+    poet_val through = op_real(c, "through", first_shape(c), 1);
+    op_result_add(c, "y", poet_straight_through(c->g, value, through), 1);
+}
+
+static void build_dropout(op_case *c)
+{
+    poet_val x = op_real(c, "x", first_shape(c), 1);
+    poet_val step = op_codes(c, "step", POET_I32, POET_SHAPE(1), 0, 1000);
+    op_result_add(c, "y", poet_dropout(c->g, x, step, 0.3F, 77), 1);
+}
+
+/* ---- layout ---- */
+
+static void build_reshape(op_case *c)
+{
+    poet_shape s = first_shape(c);
+    poet_val x = op_real(c, "x", s, 1);
+    op_result_add(c, "y", poet_reshape(c->g, x, POET_SHAPE(s.dim[0] * s.dim[2], s.dim[1])), 1);
+}
+
+static void build_concat(op_case *c)
+{
+    int axis = (int)op_arg(c, 'a', 0);
+    poet_val x[3];
+    for (int i = 0; i < 3; i++) {
+        char name[] = {'x', (char)('0' + i), 0};
+        poet_shape s = first_shape(c);
+        s.dim[axis] += i;
+        x[i] = op_real(c, name, s, 1);
+    }
+    op_result_add(c, "y", poet_concat(c->g, 3, x, axis - 3), 1);
+}
+
+static void build_slice(op_case *c)
+{
+    int axis = (int)op_arg(c, 'a', 0);
+    poet_val x = op_real(c, "x", first_shape(c), 1);
+    op_result_add(c, "y", poet_slice(c->g, x, axis, op_arg(c, 'f', 0), op_arg(c, 'l', 1)), 1);
+}
+
+static void build_pad(op_case *c)
+{
+    poet_val x = op_real(c, "x", first_shape(c), 1);
+    poet_val y = poet_pad(c->g, x, (int)op_arg(c, 'a', 0), op_arg(c, 'f', 0), op_arg(c, 'l', 0));
+    op_result_add(c, "y", y, 1);
+}
+
+static void build_sum_to(op_case *c)
+{
+    poet_shape big = first_shape(c);
+    poet_val x = op_real(c, "x", big, 1);
+    op_result_add(c, "y", poet_sum_to(c->g, x, second_shape(c)), poet_shape_count(&big));
+}
+
+static void build_expand(op_case *c)
+{
+    poet_shape big = first_shape(c);
+    poet_val x = op_real(c, "x", second_shape(c), poet_shape_count(&big));
+    op_result_add(c, "y", poet_expand(c->g, x, big), 1);
+}
+
+static void build_transpose(op_case *c)
+{
+    poet_val x = op_real(c, "x", POET_SHAPE(op_arg(c, 'r', 1), op_arg(c, 'c', 1)), 1);
+    op_result_add(c, "y", poet_transpose(c->g, x), 1);
+}
+
+static void build_patchify(op_case *c)
+{
+    int64_t p = op_arg(c, 'p', 2);
+    poet_shape s = POET_SHAPE(op_arg(c, 'b', 1), 1 + 4 * op_arg(c, 'n', 0), op_arg(c, 'h', 1) * p,
+                              op_arg(c, 'w', 1) * p, 3);
+    poet_val video =
+        op_arg(c, 'm', 0) ? op_codes(c, "video", POET_U8, s, 0, 256) : op_real(c, "video", s, 4);
+    op_result_add(c, "patches", poet_patchify(c->g, video, (int)p), 1);
+}
+
+static void build_unpatchify(op_case *c)
+{
+    int64_t p = op_arg(c, 'p', 2);
+    poet_shape s = POET_SHAPE(op_arg(c, 'b', 1), 1 + op_arg(c, 'n', 0), op_arg(c, 'h', 1),
+                              op_arg(c, 'w', 1), 12 * p * p);
+    poet_val patches = op_real(c, "patches", s, 1);
+    op_result_add(c, "video", poet_unpatchify(c->g, patches, (int)p), 4);
+}
+
+static void build_to_bytes(op_case *c)
+{
+    op_result_add(c, "y", poet_to_bytes(c->g, op_real(c, "x", first_shape(c), 0)), 1);
+}
+
+/* ---- linear maps ---- */
+
+/* m rows (l > 1: in l leading slices), inner k, n columns; x, y: a, b transposed; z: bias. */
+static void build_matmul(op_case *c)
+{
+    int64_t m = op_arg(c, 'm', 1), k = op_arg(c, 'k', 1), n = op_arg(c, 'n', 1);
+    int64_t l = op_arg(c, 'l', 1);
+    bool ta = op_arg(c, 'x', 0), tb = op_arg(c, 'y', 0);
+    poet_shape shape_a = ta ? POET_SHAPE(k, m) : l > 1 ? POET_SHAPE(l, m, k) : POET_SHAPE(m, k);
+    poet_val a = op_real(c, "a", shape_a, n);
+    poet_val b = op_real(c, "b", tb ? POET_SHAPE(n, k) : POET_SHAPE(k, n), l * m);
+    poet_val bias = op_arg(c, 'z', 0) ? op_real(c, "bias", POET_SHAPE(n), l * m) : POET_NONE;
+    op_result_add(c, "y", poet_matmul(c->g, a, ta, b, tb, bias), k);
+}
+
+/* c channels in, o out, kernel k x s x s; z: bias. */
+static void build_conv3d(op_case *c)
+{
+    int64_t b = op_arg(c, 'b', 1), t = op_arg(c, 't', 1), h = op_arg(c, 'h', 1);
+    int64_t w = op_arg(c, 'w', 1), ci = op_arg(c, 'c', 1), co = op_arg(c, 'o', 1);
+    int64_t k = op_arg(c, 'k', 1), s = op_arg(c, 's', 1), taps = k * s * s;
+    poet_val x = op_real(c, "x", POET_SHAPE(b, t, h, w, ci), taps * co);
+    poet_val kernel = op_real(c, "w", POET_SHAPE(co, k, s, s, ci), b * t * h * w);
+    poet_val bias =
+        op_arg(c, 'z', 0) ? op_real(c, "bias", POET_SHAPE(co), b * t * h * w) : POET_NONE;
+    op_result_add(c, "y", poet_conv3d(c->g, x, kernel, bias), taps * ci);
+}
+
+/* ---- norms ---- */
+
+static void build_group_norm(op_case *c)
+{
+    int64_t b = op_arg(c, 'b', 1), t = op_arg(c, 't', 1), h = op_arg(c, 'h', 1);
+    int64_t w = op_arg(c, 'w', 1), n = op_arg(c, 'c', 1), groups = op_arg(c, 'g', 1);
+    int64_t size = h * w * n / groups;
+    poet_val x = op_real(c, "x", POET_SHAPE(b, t, h, w, n), size);
+    poet_val gain = op_real(c, "gain", POET_SHAPE(n), b * t * h * w);
+    poet_val bias = op_real(c, "bias", POET_SHAPE(n), b * t * h * w);
+    poet_activation act = op_arg(c, 'a', 0) ? POET_ACT_SILU : POET_ACT_NONE;
+    op_result_add(c, "y", poet_group_norm(c->g, x, gain, bias, (int)groups, act), size);
+}
+
+static void build_rms_norm(op_case *c)
+{
+    poet_shape s = first_shape(c);
+    poet_val x = op_real(c, "x", s, s.dim[2]);
+    poet_val gain = op_real(c, "gain", POET_SHAPE(s.dim[2]), s.dim[0] * s.dim[1]);
+    op_result_add(c, "y", poet_rms_norm(c->g, x, gain), s.dim[2]);
+}
+
+/* ---- attention: b rows, t positions, h heads of d, prefix p ---- */
+
+static double length_at(const op_case *c, int64_t row)
+{
+    return 1 + (double)((2 * row + 1) % op_arg(c, 'p', 1));
+}
+
+/* 0 for unreal positions of the prefix, whose results nothing may use. */
+static double mask_at(const op_case *c, int64_t i)
+{
+    int64_t t = i % op_arg(c, 't', 1);
+    bool unreal = t < op_arg(c, 'p', 0) && (double)t >= length_at(c, i / op_arg(c, 't', 1));
+    return unreal ? 0 : 1;
+}
+
+static void build_attention(op_case *c)
+{
+    int64_t b = op_arg(c, 'b', 1), t = op_arg(c, 't', 1), h = op_arg(c, 'h', 1);
+    int64_t d = op_arg(c, 'd', 1), prefix = op_arg(c, 'p', 0);
+    poet_val qkv = op_real(c, "qkv", POET_SHAPE(b, t, 3 * h * d), t + d);
+    poet_val lengths =
+        prefix ? op_given(c, "lengths", POET_I32, POET_SHAPE(b), length_at) : POET_NONE;
+    poet_val mask = op_given(c, "mask", POET_F32, POET_SHAPE(b, t, 1), mask_at);
+    poet_val y = poet_attention(c->g, qkv, lengths, (int)h, (int)prefix);
+    op_result_add(c, "y", poet_mul(c->g, y, mask), t + d);
+}
+
+/* f: how many positions of the first row are cached; of the next rows one more each. */
+static double position_at(const op_case *c, int64_t row)
+{
+    return (double)(op_arg(c, 'f', 0) ? op_arg(c, 'f', 0) + row : 0);
+}
+
+/* s: room in the cache. */
+static void build_attention_cached(op_case *c)
+{
+    int64_t b = op_arg(c, 'b', 1), t = op_arg(c, 't', 1), h = op_arg(c, 'h', 1);
+    int64_t d = op_arg(c, 'd', 1), prefix = op_arg(c, 'p', 0), room = op_arg(c, 's', 1);
+    poet_val qkv = op_real(c, "qkv", POET_SHAPE(b, t, 3 * h * d), 0);
+    poet_val keys = op_state(c, "keys", POET_SHAPE(b, room, h * d), false);
+    poet_val values = op_state(c, "values", POET_SHAPE(b, room, h * d), false);
+    poet_val position = op_given(c, "position", POET_I32, POET_SHAPE(b), position_at);
+    poet_val lengths =
+        prefix ? op_given(c, "lengths", POET_I32, POET_SHAPE(b), length_at) : POET_NONE;
+    poet_val y =
+        poet_attention_cached(c->g, qkv, keys, values, position, lengths, (int)h, (int)prefix);
+    if (!op_arg(c, 'f', 0))
+        y = poet_mul(c->g, y, op_given(c, "mask", POET_F32, POET_SHAPE(b, t, 1), mask_at));
+    op_result_add(c, "y", y, room + d);
+}
+
+/* ---- tables: n rows of s slots ---- */
+
+static void build_embed(op_case *c)
+{
+    int64_t n = op_arg(c, 'n', 1), v = op_arg(c, 'v', 1), w = op_arg(c, 'c', 1);
+    int64_t slots = op_arg(c, 's', 0);
+    poet_val table = op_real(c, "table", slots ? POET_SHAPE(slots, v, w) : POET_SHAPE(v, w), n);
+    poet_val index =
+        op_codes(c, "index", POET_I32, slots ? POET_SHAPE(2, n, slots) : POET_SHAPE(2, n), 0, v);
+    op_result_add(c, "y", poet_embed(c->g, table, index), slots + 1);
+}
+
+/* ---- quantizers: n vectors of c numbers, k codes ---- */
+
+static void build_nearest(op_case *c)
+{
+    int64_t n = op_arg(c, 'n', 1), k = op_arg(c, 'k', 1), w = op_arg(c, 'c', 1);
+    poet_val z = op_real(c, "z", POET_SHAPE(1, n, w), 0);
+    poet_val codebook = op_real(c, "codebook", POET_SHAPE(k, w), 0), distance;
+    poet_val index = poet_nearest(c->g, z, codebook, &distance);
+    op_result_add(c, "index", index, 1);
+    op_result_add(c, "distance", distance, 4 * w);
+}
+
+/* The squared distance: z is source 0, the codebook source 1. */
+static double nearest_worth(const op_case *c, void *const *host, int64_t row, int32_t code)
+{
+    int64_t w = op_arg(c, 'c', 1);
+    const float *z = (const float *)host[0] + row * w;
+    const float *codebook = (const float *)host[1] + code * w;
+    double sum = 0;
+    for (int64_t i = 0; i < w; i++)
+        sum += ((double)z[i] - (double)codebook[i]) * ((double)z[i] - (double)codebook[i]);
+    return sum;
+}
+
+static void build_codebook_ema(op_case *c)
+{
+    int64_t n = op_arg(c, 'n', 1), k = op_arg(c, 'k', 1), w = op_arg(c, 'c', 1);
+    poet_val codebook = op_state(c, "codebook", POET_SHAPE(k, w), false);
+    poet_val total = op_state(c, "total", POET_SHAPE(k, w), false);
+    poet_val count = op_state(c, "count", POET_SHAPE(k), true);
+    poet_val z = op_real(c, "z", POET_SHAPE(n, w), 0);
+    poet_val index = op_codes(c, "index", POET_I32, POET_SHAPE(n), 0, (k + 1) / 2);
+    poet_val step = op_codes(c, "step", POET_I32, POET_SHAPE(1), 0, 1000);
+    float restart = (float)op_arg(c, 'r', 0) / 10;
+    poet_codebook_ema(c->g, codebook, total, count, z, index, step, 0.9F, restart, 5);
+}
+
+static const int fsq_levels[] = {8, 5, 2, 3, 4, 7};
+static const int lfq_levels[] = {2, 2, 2, 2, 2, 2};
+
+static void build_fsq(op_case *c)
+{
+    bool binary = op_arg(c, 'm', 0);
+    poet_val z = op_real(c, "z", POET_SHAPE(op_arg(c, 'n', 1), op_arg(c, 'c', 1)), 4), index;
+    poet_val y = poet_fsq(c->g, z, binary ? lfq_levels : fsq_levels, binary, &index);
+    op_result_add(c, "index", index, 1);
+    op_result_add(c, "y", y, 4);
+}
+
+static void build_fsq_codes(op_case *c)
+{
+    bool binary = op_arg(c, 'm', 0);
+    const int *levels = binary ? lfq_levels : fsq_levels;
+    int64_t codes = 1, channels = op_arg(c, 'c', 1);
+    for (int64_t i = 0; i < channels; i++)
+        codes *= levels[i];
+    poet_val index = op_codes(c, "index", POET_I32, POET_SHAPE(op_arg(c, 'n', 1)), 0, codes);
+    op_result_add(c, "y", poet_fsq_codes(c->g, index, (int)channels, levels, binary), 1);
+}
+
+static void build_count_codes(op_case *c)
+{
+    int64_t k = op_arg(c, 'k', 1);
+    poet_val histogram = op_state(c, "histogram", POET_SHAPE(k), true);
+    poet_val index = op_codes(c, "index", POET_I32, POET_SHAPE(op_arg(c, 'n', 1)), 0, k);
+    poet_count_codes(c->g, histogram, index);
+}
+
+/* ---- losses ---- */
+
+static void build_mse(op_case *c)
+{
+    poet_shape s = first_shape(c);
+    poet_val x = op_real(c, "x", s, 1), target = op_stopped(c, "target", s);
+    op_result_add(c, "y", poet_mse(c->g, x, target), poet_shape_count(&s));
+}
+
+static void build_l1(op_case *c)
+{
+    poet_shape s = first_shape(c);
+    poet_val x = op_real(c, "x", s, 1), target = op_stopped(c, "target", s);
+    op_result_add(c, "y", poet_l1(c->g, x, target), poet_shape_count(&s));
+}
+
+/* m: 1, no target counts. */
+static void build_cross_entropy(op_case *c)
+{
+    int64_t n = op_arg(c, 'n', 1), v = op_arg(c, 'v', 1);
+    poet_val logits = op_real(c, "logits", POET_SHAPE(n, v), v);
+    poet_val target = op_codes(c, "target", POET_I32, POET_SHAPE(n), -1, op_arg(c, 'm', 0) ? 0 : v);
+    poet_val rows, loss = poet_cross_entropy(c->g, logits, target, &rows);
+    op_result_add(c, "y", loss, n * v);
+    op_result_only(c, "rows", rows, v);
+}
+
+static void build_lfq_entropy(op_case *c)
+{
+    poet_shape s = first_shape(c);
+    poet_val z = op_real(c, "z", s, s.dim[0] * s.dim[1]);
+    op_result_add(c, "y", poet_lfq_entropy(c->g, z, 2, 0.7F), poet_shape_count(&s));
+}
+
+/* ---- sampling: n rows, v codes, u: guided; settings differ from row to row ---- */
+
+static double settings_at(const op_case *c, int64_t i)
+{
+    static const double rows[][5] = {
+        {1, 1, 0, 1, 0}, {2.5, 0.8, 5, 1, 0},    {1.5, 1.3, 0, 0.7, 0}, {1, 1, 0, 1, 0.1},
+        {3, 0, 0, 1, 0}, {2, 0.9, 7, 0.8, 0.05}, {1, 0.01, 0, 0.99, 0}};
+    (void)c;
+    return rows[i / 5 % 7][i % 5];
+}
+
+static void build_sample(op_case *c)
+{
+    int64_t n = op_arg(c, 'n', 1), v = op_arg(c, 'v', 1);
+    poet_val logits = op_real(c, "logits", POET_SHAPE(op_arg(c, 'u', 0) ? 2 * n : n, v), 0);
+    poet_val settings = op_given(c, "settings", POET_F32, POET_SHAPE(n, 5), settings_at);
+    poet_val keys = op_codes(c, "keys", POET_I32, POET_SHAPE(n, 4), 0, 1 << 20);
+    op_result_add(c, "code", poet_sample(c->g, logits, settings, keys), 1);
+}
+
+/* ---- optimizers ---- */
+
+static void build_clip_factor(op_case *c)
+{
+    poet_val x[] = {op_real(c, "x0", first_shape(c), 0), op_real(c, "x1", POET_SHAPE(17), 0),
+                    op_real(c, "x2", POET_SCALAR, 0)};
+    poet_val norm, factor = poet_clip_factor(c->g, 3, x, 2, &norm);
+    poet_shape s = first_shape(c);
+    op_result_add(c, "factor", factor, poet_shape_count(&s));
+    op_result_add(c, "norm", norm, poet_shape_count(&s));
+}
+
+/* Learning rate, and the step counted from 1. */
+static double hyper_at(const op_case *c, int64_t i)
+{
+    return i == 0 ? 0.01 : (double)op_arg(c, 's', 1);
+}
+
+static void build_adamw(op_case *c)
+{
+    poet_shape s = first_shape(c);
+    poet_val param = op_state(c, "param", s, false), m = op_state(c, "m", s, false);
+    poet_val v = op_state(c, "v", s, true), grad = op_real(c, "grad", s, 0);
+    poet_val factor = op_positive(c, "factor", POET_SCALAR);
+    poet_val hyper = op_given(c, "hyper", POET_F32, POET_SHAPE(2), hyper_at);
+    poet_adamw(c->g, param, grad, m, v, factor, hyper, 0.9F, 0.95F, 1e-8F, 0.1F, 0.5F);
+}
+
+static void build_momentum(op_case *c)
+{
+    poet_val grad = op_real(c, "grad", first_shape(c), 0);
+    poet_val m = op_state(c, "m", first_shape(c), false);
+    poet_val factor = op_positive(c, "factor", POET_SCALAR);
+    op_result_add(c, "update", poet_momentum(c->g, grad, m, factor, 0.95F), 4);
+}
+
+static void build_unit_norm(op_case *c)
+{
+    poet_shape s = first_shape(c);
+    op_result_add(c, "y", poet_unit_norm(c->g, op_real(c, "x", s, 0)), poet_shape_count(&s));
+}
+
+static void build_descend(op_case *c)
+{
+    poet_val param = op_state(c, "param", first_shape(c), false);
+    poet_val update = op_real(c, "update", first_shape(c), 0);
+    poet_val hyper = op_given(c, "hyper", POET_F32, POET_SHAPE(2), hyper_at);
+    poet_descend(c->g, param, update, hyper, 2, 0.1F);
+}
+
+static void build_average(op_case *c)
+{
+    poet_val mean = op_state(c, "mean", first_shape(c), false);
+    poet_val param = op_real(c, "param", first_shape(c), 0);
+    poet_val hyper = op_given(c, "hyper", POET_F32, POET_SHAPE(2), hyper_at);
+    poet_average(c->g, mean, param, hyper, 0.9F);
+}
+
+/* ---- the table ---- */
+
+#define BROADCASTS(op)                                                                             \
+    NAMES(op ":b2n17c5m0", op ":b3n5c33m1", op ":b2n17c3m2", op ":b1n5c17m3", op ":b1n1c1m0")
+
+static const op_family families[] = {
+    {POET_OP_ADD, build_add, BROADCASTS("add"), .slope = OP_SMOOTH},
+    {POET_OP_MUL, build_mul, BROADCASTS("mul"), .slope = OP_SMOOTH},
+    {POET_OP_SCALE, build_scale, NAMES("scale:n33", "scale:b3n5c17"), .slope = OP_SMOOTH},
+    {POET_OP_ACT,
+     build_act,
+     NAMES("act:a1n5c33", "act:a2n5c33", "act:a3n5c33", "act:a4n5c33", "act:a1", "act:a2c17"),
+     {POET_OP_ACT_BWD},
+     .slope = OP_SMOOTH},
+    {POET_OP_CAST, build_cast, NAMES("cast:n5c33", "cast:c1"), .slope = OP_SMOOTH},
+    {POET_OP_STOP_GRAD, build_stop_grad, NAMES("stop_grad:n5c3"), .slope = OP_STRAIGHT},
+    {POET_OP_STRAIGHT_THROUGH, build_straight_through, NAMES("straight_through:n5c3"),
+     .slope = OP_STRAIGHT},
+    {POET_OP_DROPOUT, build_dropout, NAMES("dropout:b3n17c33", "dropout:c5"), .slope = OP_SMOOTH},
+
+    {POET_OP_RESHAPE, build_reshape, NAMES("reshape:b3n5c17"), .slope = OP_SMOOTH},
+    {POET_OP_CONCAT, build_concat, NAMES("concat:b2n3c5a0", "concat:b2n3c5a1", "concat:b3n17c1a2"),
+     .slope = OP_SMOOTH},
+    {POET_OP_SLICE, build_slice,
+     NAMES("slice:b5n3c17a0f1l3", "slice:b2n17c3a1f5l12", "slice:b2n3c33a2f32l1"),
+     .slope = OP_SMOOTH},
+    {POET_OP_PAD, build_pad, NAMES("pad:b2n3c17a0f1l3", "pad:b2n5c3a1f0l2", "pad:b2n3c5a2f3l0"),
+     .slope = OP_SMOOTH},
+    {POET_OP_SUM_TO, build_sum_to, BROADCASTS("sum_to"), .slope = OP_SMOOTH},
+    {POET_OP_EXPAND, build_expand, BROADCASTS("expand"), .slope = OP_SMOOTH},
+    {POET_OP_TRANSPOSE, build_transpose,
+     NAMES("transpose:r17c33", "transpose:r1c5", "transpose:r65c3"), .slope = OP_SMOOTH},
+    {POET_OP_PATCHIFY, build_patchify,
+     NAMES("patchify:b2n0h1w3p1", "patchify:b1n1h3w2p2", "patchify:b2n2h2w1p4m1"),
+     .slope = OP_SMOOTH},
+    {POET_OP_UNPATCHIFY, build_unpatchify,
+     NAMES("unpatchify:b2n0h1w3p1", "unpatchify:b1n1h3w2p2", "unpatchify:b2n2h2w1p2"),
+     .slope = OP_SMOOTH},
+    {POET_OP_TO_BYTES, build_to_bytes, NAMES("to_bytes:b3n17c33", "to_bytes:c1"),
+     .slope = OP_FIXED},
+
+    {POET_OP_MATMUL, build_matmul,
+     NAMES("matmul:m17k33n5z1", "matmul:m5k3n17x1", "matmul:m3k17n33y1z1", "matmul:m17k5n3x1y1",
+           "matmul:l3m5k17n5y1", "matmul:m1k1n1", "matmul:m1k65n33y1", "matmul:m33k1n17z1"),
+     .slope = OP_SMOOTH, .precise = true},
+    {POET_OP_CONV3D,
+     build_conv3d,
+     NAMES("conv3d:b2t3h4w5c3o4k3s3z1", "conv3d:b1t5h3w3c5o3k3s1", "conv3d:b2t1h5w3c1o17k1s3z1",
+           "conv3d:b1t3h3w5c17o1k2s1z1", "conv3d:b1t2h1w1c3o5k1s1", "conv3d:b1t2h3w3c16o16k3s3z1"),
+     {POET_OP_CONV3D_DX, POET_OP_CONV3D_DW},
+     .slope = OP_SMOOTH,
+     .precise = true},
+
+    {POET_OP_GROUP_NORM,
+     build_group_norm,
+     NAMES("group_norm:b2t3h3w5c6g3", "group_norm:b1t2h5w3c17g1a1", "group_norm:b2t1h1w3c8g4a1",
+           "group_norm:b1t3h2w2c33g33"),
+     {POET_OP_GROUP_NORM_BWD},
+     .slope = OP_SMOOTH},
+    {POET_OP_RMS_NORM,
+     build_rms_norm,
+     NAMES("rms_norm:b2n5c17", "rms_norm:b1n3c33", "rms_norm:n17c3", "rms_norm:n3c1"),
+     {POET_OP_RMS_NORM_BWD},
+     .slope = OP_SMOOTH},
+
+    {POET_OP_ATTENTION,
+     build_attention,
+     NAMES("attention:b2t5h2d3", "attention:b3t7h1d5p3", "attention:b2t17h3d4p5",
+           "attention:b2t5h1d8p5", "attention:b1t1h1d1", "attention:b1t33h2d17p1"),
+     {POET_OP_ATTENTION_BWD},
+     .slope = OP_SMOOTH,
+     .precise = true,
+     .large = 10,
+     .slack = 100},
+    {POET_OP_ATTENTION_CACHED, build_attention_cached,
+     NAMES("attention_cached:b2t5h2d3p5s9", "attention_cached:b3t1h2d5p3s17f4",
+           "attention_cached:b2t3h1d8s33f17", "attention_cached:b1t1h3d17s5",
+           "attention_cached:b2t1h4d16p3s33f3"),
+     .precise = true, .large = 10, .slack = 100},
+
+    {POET_OP_EMBED,
+     build_embed,
+     NAMES("embed:n17v5c3", "embed:n5v33c17", "embed:n3v5c5s4", "embed:n1v1c1"),
+     {POET_OP_EMBED_BWD},
+     .slope = OP_SMOOTH},
+
+    {POET_OP_NEAREST, build_nearest,
+     NAMES("nearest:n17k33c5", "nearest:n5k1c3", "nearest:n33k17c16", "nearest:n3k65c1"),
+     .worth = nearest_worth},
+    {POET_OP_CODEBOOK_EMA, build_codebook_ema,
+     NAMES("codebook_ema:n33k5c3r1", "codebook_ema:n17k33c5r3", "codebook_ema:n5k3c17"),
+     .slope = OP_FIXED},
+    {POET_OP_FSQ,
+     build_fsq,
+     NAMES("fsq:n17c6", "fsq:n5c1", "fsq:n17c6m1"),
+     {POET_OP_FSQ_BWD},
+     .slope = OP_STRAIGHT},
+    {POET_OP_FSQ_CODES, build_fsq_codes, NAMES("fsq_codes:n33c6", "fsq_codes:n5c3m1"),
+     .slope = OP_FIXED},
+    {POET_OP_COUNT_CODES, build_count_codes, NAMES("count_codes:n33k5", "count_codes:n3k17"),
+     .slope = OP_FIXED},
+
+    {POET_OP_MSE, build_mse, NAMES("mse:b3n5c17", "mse:c1"), {POET_OP_MSE_BWD}, .slope = OP_SMOOTH},
+    {POET_OP_L1, build_l1, NAMES("l1:b3n5c17", "l1:c1"), {POET_OP_L1_BWD}, .slope = OP_SMOOTH},
+    {POET_OP_CROSS_ENTROPY,
+     build_cross_entropy,
+     NAMES("cross_entropy:n17v33", "cross_entropy:n5v3", "cross_entropy:n3v1",
+           "cross_entropy:n3v5m1"),
+     {POET_OP_CROSS_ENTROPY_BWD},
+     .slope = OP_SMOOTH,
+     .large = 100,
+     .slack = 100},
+    {POET_OP_LFQ_ENTROPY,
+     build_lfq_entropy,
+     NAMES("lfq_entropy:b2n17c5", "lfq_entropy:n1c3"),
+     {POET_OP_LFQ_ENTROPY_BWD},
+     .slope = OP_SMOOTH,
+     .large = 10,
+     .slack = 100},
+
+    {POET_OP_SAMPLE, build_sample,
+     NAMES("sample:n17v33u1", "sample:n7v5", "sample:n3v1", "sample:n33v65u1"), .large = 10},
+
+    {POET_OP_CLIP_FACTOR, build_clip_factor, NAMES("clip_factor:b3n5c17", "clip_factor:c1"),
+     .slope = OP_FIXED},
+    {POET_OP_ADAMW, build_adamw, NAMES("adamw:n17c33s1", "adamw:c5s1000"), .slope = OP_FIXED},
+    {POET_OP_MOMENTUM, build_momentum, NAMES("momentum:n17c33", "momentum:c5"), .slope = OP_FIXED},
+    {POET_OP_UNIT_NORM, build_unit_norm, NAMES("unit_norm:n17c33", "unit_norm:c1"),
+     .slope = OP_FIXED},
+    {POET_OP_DESCEND, build_descend, NAMES("descend:n17c33", "descend:c5"), .slope = OP_FIXED},
+    {POET_OP_AVERAGE, build_average, NAMES("average:n17c33s3", "average:c5s1000"),
+     .slope = OP_FIXED},
+};
+
+const op_family *op_families(int *count)
+{
+    *count = (int)(sizeof families / sizeof families[0]);
+    return families;
+}
