@@ -1,83 +1,147 @@
-/* info: what this build and this machine can do. */
+/* info: what this build and this machine can do, and what comes with a model. */
 #include "cli/command.h"
+#include "cli/model_card.h"
 #include "cli/models.h"
+#include "cli/output.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "codec/video.h"
+#include "compute/backend.h"
 
 #include <omp.h>
-#include <stdio.h>
 
-typedef struct cpu_feature {
-    const char *name;
-    bool present;
-} cpu_feature;
+enum { MAX_TEXT = 1 << 20 };
 
-/* Those that decide which kernels run. */
-static int cpu_features(cpu_feature out[8])
+/* ---- the program ---- */
+
+/* Those features that decide which kernels run. */
+static json_t *processor(void)
 {
-    int n = 0;
+    json_t *out = json_pack("{s:i}", "threads", omp_get_max_threads());
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_cpu_init();
-    out[n++] = (cpu_feature){"avx2", __builtin_cpu_supports("avx2")};
-    out[n++] = (cpu_feature){"fma", __builtin_cpu_supports("fma")};
-    out[n++] = (cpu_feature){"avx512f", __builtin_cpu_supports("avx512f")};
-    out[n++] = (cpu_feature){"avx512bf16", __builtin_cpu_supports("avx512bf16")};
+    json_object_set_new(out, "avx2", json_boolean(__builtin_cpu_supports("avx2")));
+    json_object_set_new(out, "fma", json_boolean(__builtin_cpu_supports("fma")));
+    json_object_set_new(out, "avx512f", json_boolean(__builtin_cpu_supports("avx512f")));
+    json_object_set_new(out, "avx512_bf16", json_boolean(__builtin_cpu_supports("avx512bf16")));
 #endif
-    return n;
+    return out;
+}
+
+static json_t *backends(void)
+{
+    const poet_backend *const all[] = {poet_backend_ref()};
+    json_t *out = json_array();
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        json_array_append_new(
+            out, json_pack("{s:s, s:s}", "name", all[i]->name, "description", all[i]->description));
+    return out;
+}
+
+static json_t *video(void)
+{
+    return json_pack("{s:s, s:s?, s:s?}", "ffmpeg", poet_ffmpeg_version(), "mp4_encoder",
+                     poet_video_encoder("mp4"), "webm_encoder", poet_video_encoder("webm"));
 }
 
 static poet_status add_model(void *opaque, const char *name, const char *path)
 {
-    json_t *models = opaque;
-    json_array_append_new(models, json_pack("{s:s, s:s}", "name", name, "path", path));
+    json_array_append_new(opaque, json_pack("{s:s, s:s}", "name", name, "path", path));
     return POET_OK;
 }
 
-/* NULL when memory ran out. */
-static json_t *describe(void)
+static poet_status describe_program(json_t **out)
 {
-    cpu_feature features[8];
-    int n = cpu_features(features);
-    json_t *cpu = json_object(), *models = json_array();
-    for (int i = 0; i < n; i++)
-        json_object_set_new(cpu, features[i].name, json_boolean(features[i].present));
-    if (cli_model_list(add_model, models)) {
-        json_decref(cpu);
+    json_t *models = json_array();
+    poet_status status = cli_model_list(add_model, models);
+    if (status) {
         json_decref(models);
-        return NULL;
+        return status;
     }
-    return json_pack("{s:s, s:s, s:i, s:o, s:o}", "version", POET_VERSION, "compiler", __VERSION__,
-                     "threads", omp_get_max_threads(), "cpu", cpu, "models", models);
+    *out = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "version", POET_VERSION, "compiler",
+                     __VERSION__, "processor", processor(), "backends", backends(), "video",
+                     video(), "models", models);
+    return POET_OK;
 }
 
-static void print_text(const json_t *info)
+/* ---- a model ---- */
+
+/* The text of a file of the model's folder, when there is one. */
+static poet_status add_text(json_t *out, const char *folder, const char *name, const char *key)
 {
-    const char *key;
-    json_t *value;
-    size_t i;
-    printf("pocketpoet %s\n", json_string_value(json_object_get(info, "version")));
-    printf("compiler   %s\n", json_string_value(json_object_get(info, "compiler")));
-    printf("processor  %" JSON_INTEGER_FORMAT " threads:",
-           json_integer_value(json_object_get(info, "threads")));
-    json_object_foreach(json_object_get(info, "cpu"), key, value)
-        printf(" %s%s", json_is_true(value) ? "" : "no-", key);
-    printf("\nmodels    ");
-    json_array_foreach(json_object_get(info, "models"), i, value)
-        printf(" %s", json_string_value(json_object_get(value, "name")));
-    putchar('\n');
+    unsigned char *text = NULL;
+    size_t size;
+    char *path = poet_path_join(folder, name);
+    poet_status status = !path                ? POET_ERR_NOMEM
+                         : poet_is_file(path) ? poet_file_read(path, MAX_TEXT, &text, &size)
+                                              : POET_OK;
+    if (text)
+        json_object_set_new(out, key, json_string((const char *)text));
+    poet_free(text);
+    poet_free(path);
+    return status;
+}
+
+static poet_status add_card(json_t *out, const char *folder, const char *name, const char *key)
+{
+    json_t *card = NULL;
+    char *path = poet_path_join(folder, name);
+    poet_status status = !path                ? POET_ERR_NOMEM
+                         : poet_is_file(path) ? cli_model_card(path, false, &card)
+                                              : POET_OK;
+    if (card)
+        json_object_set_new(out, key, card);
+    poet_free(path);
+    return status;
+}
+
+static poet_status describe_folder(json_t *out, const char *folder)
+{
+    POET_TRY(add_card(out, folder, "tokenizer.safetensors", "tokenizer"));
+    POET_TRY(add_card(out, folder, "generator.safetensors", "generator"));
+    POET_TRY(add_text(out, folder, "LICENSE", "licence"));
+    return add_text(out, folder, "CREDITS.md", "credits");
+}
+
+static poet_status describe_model(const char *name, json_t **out)
+{
+    char *path;
+    POET_TRY(cli_model_find(name, &path));
+    poet_status status = POET_OK;
+    json_t *card = NULL;
+    *out = json_pack("{s:s}", "model", path);
+    if (poet_is_directory(path))
+        status = describe_folder(*out, path);
+    else
+        status = cli_model_card(path, false, &card);
+    json_object_update(*out, card);
+    json_decref(card);
+    poet_free(path);
+    if (status) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 poet_status cmd_info(cli_context *context, int argc, char **argv)
 {
     const cli_spec spec = {
-        .description = "What this build and this machine can do: version, processor features, and\n"
-                       "the models that are found by name.",
+        .operands = "[MODEL]",
+        .max_operands = 1,
+        .description =
+            "What this build and this machine can do: version, processor features, video\n"
+            "encoders, and the models that are found by name. Of a model, by name or path:\n"
+            "its configuration, size, licence and credits.",
         .examples = "info\ninfo --json",
         .json = true,
     };
+    json_t *result = NULL;
     POET_TRY(cli_parse(context, &spec, argc, argv));
-    json_t *info = describe();
-    if (context->json || !info)
-        return cli_print_json(info);
-    print_text(info);
-    json_decref(info);
-    return POET_OK;
+    if (context->n_operands)
+        POET_TRY(describe_model(context->operands[0], &result));
+    else
+        POET_TRY(describe_program(&result));
+    return cli_print_result(context->json, result);
 }

@@ -79,13 +79,3 @@ poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char
     context->progress.quiet = context->quiet;
     return POET_OK;
 }
-
-poet_status cli_print_json(json_t *value)
-{
-    int failed = !value || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    json_decref(value);
-    if (failed)
-        return POET_FAIL(POET_ERR_NOMEM, "out of memory: the JSON result could not be written");
-    putchar('\n');
-    return POET_OK;
-}

@@ -12,8 +12,6 @@
 #include "cli/opts.h"
 #include "cli/progress.h"
 
-#include <jansson.h>
-
 typedef struct cli_context {
     const char *verb;
     poet_task task; /* pass &context->task to whatever takes long */
@@ -43,10 +41,8 @@ typedef struct cli_spec {
  * page and ends the process. */
 poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char **argv);
 
-/* Writes one JSON value and a line end to stdout; takes the reference. NULL is jansson's way of
- * saying that memory ran out. */
-poet_status cli_print_json(json_t *value);
-
 poet_status cmd_info(cli_context *context, int argc, char **argv);
+poet_status cmd_inspect(cli_context *context, int argc, char **argv);
+poet_status cmd_synth(cli_context *context, int argc, char **argv);
 
 #endif

@@ -13,6 +13,8 @@ typedef struct command {
 
 static const command commands[] = {
     {"info", "what this build and machine can do; what is inside a model", cmd_info},
+    {"inspect", "what is inside a file: a model, a video, a picture", cmd_inspect},
+    {"synth", "draw captioned clips: shapes, digits, a street", cmd_synth},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -39,7 +39,7 @@ for command in $(commands); do
   refuses 2 "--quiet takes no value" "$command" --quiet=yes
 done
 
-refuses 2 "'one' is one argument too many" info one
+refuses 2 "'two' is one argument too many" info one two
 works info --js
 [[ $stdout == "{"* ]] || fail "info --json printed '$stdout'"
 [ -z "$stderr" ] || fail "info --json said '$stderr'"

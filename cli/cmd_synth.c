@@ -1,0 +1,282 @@
+/* synth: the built-in captioned clips, as a folder of files or as a contact sheet. */
+#include "cli/command.h"
+#include "cli/output.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "codec/video.h"
+#include "datasets/synth.h"
+
+#include <string.h>
+
+enum { SHEET_COLUMNS = 6, SHEET_MAX_ROWS = 64 };
+
+typedef struct synth_run {
+    const char *folder, *sheet, *mnist, *format;
+    int count, heldout, frames, enlarge, n_digits, format_index;
+    bool overwrite;
+    cli_size size;
+    double fps;
+    uint64_t seed;
+    poet_synth_set set;
+    poet_synth_options options;
+    poet_glyphs glyphs;
+    const poet_task *task;
+    int done;
+    json_t *counts; /* of clips by split */
+} synth_run;
+
+static const char *const formats[] = {"mp4", "webm", "gif", "png", NULL};
+
+/* ---- MNIST ---- */
+
+/* The file of a folder under any of the names it is given out with; *path stays NULL otherwise. */
+static poet_status find_idx(const char *folder, const char *what, char **path)
+{
+    static const char *const prefixes[] = {"", "train-", "t10k-"};
+    static const char *const suffixes[] = {"-ubyte.gz", "-ubyte"};
+    for (size_t i = 0; i < 6; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s%s", prefixes[i / 2], what, suffixes[i % 2]);
+        char *candidate = poet_path_join(folder, name);
+        if (!candidate)
+            return POET_ERR_NOMEM;
+        if (poet_is_file(candidate)) {
+            *path = candidate;
+            return POET_OK;
+        }
+        poet_free(candidate);
+    }
+    return POET_FAIL(POET_ERR_IO, "%s: has no file %s-ubyte or %s-ubyte.gz", folder, what, what);
+}
+
+static poet_status open_glyphs(synth_run *run)
+{
+    char *images = NULL, *labels = NULL;
+    poet_status status;
+    if (run->set != POET_SYNTH_DIGITS)
+        return POET_FAIL(POET_ERR_ARG, "--mnist: only the set digits draws digits");
+    POET_TRY_DONE(find_idx(run->mnist, "images-idx3", &images));
+    POET_TRY_DONE(find_idx(run->mnist, "labels-idx1", &labels));
+    POET_TRY_DONE(poet_glyphs_open(images, labels, &run->glyphs));
+    run->options.glyphs = &run->glyphs;
+done:
+    poet_free(images);
+    poet_free(labels);
+    return status;
+}
+
+/* ---- a folder of clips ---- */
+
+/* One line of captions.jsonl; NULL when memory ran out. */
+static char *caption_line(const poet_synth_scene *scene, const poet_clip *clip, const char *file)
+{
+    char *attributes = poet_synth_json(scene);
+    json_t *parsed = attributes ? json_loads(attributes, 0, NULL) : NULL;
+    json_t *row =
+        json_pack("{s:s, s:s, s:s, s:i, s:f, s:[i, i], s:o}", "file", file, "split",
+                  poet_split_name(scene->split), "caption", scene->caption, "frames", clip->t,
+                  "fps", clip->fps, "size", clip->w, clip->h, "attributes", parsed);
+    char *line = row ? json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(row);
+    poet_free(attributes);
+    return line;
+}
+
+static poet_status write_caption(poet_output *captions, const poet_synth_scene *scene,
+                                 const poet_clip *clip, const char *file)
+{
+    char *line = caption_line(scene, clip, file);
+    if (!line)
+        return POET_FAIL(POET_ERR_NOMEM, "out of memory: the caption of %s could not be written",
+                         file);
+    poet_status status = poet_output_write(captions, line, strlen(line));
+    if (!status)
+        status = poet_output_write(captions, "\n", 1);
+    free(line);
+    return status;
+}
+
+static poet_status write_clip(const synth_run *run, poet_split split, int index,
+                              poet_output *captions)
+{
+    poet_synth_scene scene;
+    poet_clip clip = {0};
+    poet_status status;
+    char file[64];
+    const poet_video_tag tags[] = {{"prompt", scene.caption}};
+    const poet_write_options options = {.tags = tags, .tag_count = 1};
+    snprintf(file, sizeof file, "%s/%06d.%s", poet_split_name(split), index, run->format);
+    char *path = poet_path_join(run->folder, file);
+    if (!path)
+        return POET_ERR_NOMEM;
+    POET_TRY_DONE(
+        poet_synth_clip(run->set, run->seed, (uint64_t)index, split, &run->options, &clip, &scene));
+    POET_TRY_DONE(poet_video_write(path, &clip, &options, NULL));
+    POET_TRY_DONE(write_caption(captions, &scene, &clip, file));
+done:
+    poet_clip_free(&clip);
+    poet_free(path);
+    return status;
+}
+
+static poet_status write_split(synth_run *run, poet_split split, int count, poet_output *captions)
+{
+    const char *name = poet_split_name(split);
+    int total = run->count + 2 * run->heldout;
+    char *folder = poet_path_join(run->folder, name);
+    poet_status status = !folder ? POET_ERR_NOMEM : count ? poet_make_directory(folder) : POET_OK;
+    poet_free(folder);
+    POET_TRY(status);
+    for (int i = 0; i < count; i++) {
+        if (poet_task_stopped(run->task))
+            return POET_FAIL(POET_ERR_INTERRUPTED,
+                             "stopped after %d of %d clips, before %s/captions.jsonl was written; "
+                             "the same command begins anew",
+                             run->done, total, run->folder);
+        POET_TRY(write_clip(run, split, i, captions));
+        poet_task_progress(
+            run->task, &(poet_progress){
+                           .what = "synth", .done = ++run->done, .total = total, .unit = "clips"});
+    }
+    json_object_set_new(run->counts, name, json_integer(count));
+    return POET_OK;
+}
+
+/* captions.jsonl comes last, so a folder that has one is complete. */
+static poet_status write_folder(synth_run *run)
+{
+    poet_output *captions = NULL;
+    char *path = poet_path_join(run->folder, "captions.jsonl");
+    poet_status status = path ? POET_OK : POET_ERR_NOMEM;
+    if (!status && poet_is_file(path) && !run->overwrite)
+        status = POET_FAIL(POET_ERR_IO, "%s: is there already; --overwrite replaces it", path);
+    if (status)
+        goto done;
+    POET_TRY_DONE(poet_make_directory(run->folder));
+    POET_TRY_DONE(poet_output_create(path, &captions));
+    POET_TRY_DONE(write_split(run, POET_SPLIT_TRAIN, run->count, captions));
+    POET_TRY_DONE(write_split(run, POET_SPLIT_SEEN, run->heldout, captions));
+    POET_TRY_DONE(write_split(run, POET_SPLIT_UNSEEN, run->heldout, captions));
+    POET_TRY_DONE(poet_output_commit(captions));
+done:
+    poet_output_destroy(captions);
+    poet_free(path);
+    return status;
+}
+
+/* ---- a contact sheet ---- */
+
+static poet_status write_sheet(const synth_run *run, json_t *captions)
+{
+    poet_clip clips[SHEET_MAX_ROWS] = {{0}};
+    poet_status status = POET_OK;
+    if (run->count > SHEET_MAX_ROWS)
+        return POET_FAIL(POET_ERR_ARG, "--sheet: shows at most %d clips, not --count %d",
+                         SHEET_MAX_ROWS, run->count);
+    for (int i = 0; i < run->count; i++) {
+        poet_synth_scene scene;
+        POET_TRY_DONE(poet_synth_clip(run->set, run->seed, (uint64_t)i, POET_SPLIT_TRAIN,
+                                      &run->options, &clips[i], &scene));
+        json_array_append_new(captions, json_string(scene.caption));
+    }
+    status = poet_contact_sheet_write(run->sheet, clips, run->count, SHEET_COLUMNS, run->enlarge);
+done:
+    for (int i = 0; i < run->count; i++)
+        poet_clip_free(&clips[i]);
+    return status;
+}
+
+static poet_status report(const cli_context *context, const synth_run *run, json_t *captions)
+{
+    if (context->json)
+        return cli_print_json(json_pack("{s:s*, s:s*, s:O, s:O}", "folder", run->folder, "sheet",
+                                        run->sheet, "clips", run->counts, "captions", captions));
+    for (size_t i = 0; i < json_array_size(captions); i++)
+        printf("%s\n", json_string_value(json_array_get(captions, i)));
+    if (run->sheet)
+        printf("sheet: %s\n", run->sheet);
+    if (run->folder)
+        printf("clips: %s (%d)\n", run->folder, run->done);
+    return POET_OK;
+}
+
+/* ---- the command line ---- */
+
+static poet_status parse(cli_context *context, synth_run *run, int argc, char **argv)
+{
+    const cli_option options[] = {
+        CLI_PATH("output", 'o', &run->folder, "FOLDER", NULL,
+                 "write clips and captions.jsonl into this folder"),
+        CLI_PATH("sheet", 0, &run->sheet, "FILE.png", NULL,
+                 "draw the first clips as a contact sheet, one row each, and print their captions"),
+        CLI_INT("count", 'n', &run->count, 1, 10000000, "N", "16", "how many training clips"),
+        CLI_INT("heldout", 0, &run->heldout, 0, 10000000, "N", "0",
+                "how many more of each held-out split: seen and unseen combinations"),
+        CLI_SEED("seed", 's', &run->seed, "1", "which clips; the same seed gives the same ones"),
+        CLI_SIZE("size", 0, &run->size, 16, 1024, "64x64", "of the frames, in pixels"),
+        CLI_INT("frames", 'f', &run->frames, 1, 1025, "N", "17", "frames of a clip"),
+        CLI_DOUBLE("fps", 'r', &run->fps, 0.1, 240, "N", "8", "frames per second"),
+        CLI_INT("enlarge", 0, &run->enlarge, 1, 16, "N", "2", "pixels of the sheet, a side"),
+        CLI_CHOICE("format", 0, &run->format_index, formats, "NAME", "mp4", "of the files"),
+        CLI_INT("digits", 0, &run->n_digits, 0, 2, "N", "0",
+                "set digits: 1 or 2 of them; 0 means both kinds"),
+        CLI_PATH("mnist", 0, &run->mnist, "FOLDER", NULL,
+                 "set digits: draw with the handwriting in this folder of IDX files"),
+        CLI_FLAG("overwrite", 0, &run->overwrite, "replace an older captions.jsonl and its clips"),
+        CLI_END,
+    };
+    const cli_spec spec = {
+        .operands = "SET",
+        .min_operands = 1,
+        .max_operands = 1,
+        .description =
+            "Draws captioned clips, without any download. SET is one of\n"
+            "  shapes   a coloured shape that moves, on a plain or patterned ground\n"
+            "  digits   one or two handwritten digits that move (the Sync-DRAW protocol)\n"
+            "  street   a road: vehicles, a traffic light, a walker, day and night, weather\n"
+            "\n"
+            "captions.jsonl has one line for each clip: file, split, caption, and what is in\n"
+            "it. Training never shows some combinations (for example one motion of each\n"
+            "digit); those are the split heldout-unseen.",
+        .examples = "synth shapes --sheet shapes.png\n"
+                    "synth shapes -o data/shapes --count 2000 --heldout 100\n"
+                    "synth digits -o data/digits --digits 1 --format gif",
+        .options = options,
+        .json = true,
+    };
+    POET_TRY(cli_parse(context, &spec, argc, argv));
+    POET_TRY(poet_synth_find(context->operands[0], &run->set));
+    if (!run->folder && !run->sheet)
+        return POET_FAIL(POET_ERR_ARG, "synth wants --output FOLDER or --sheet FILE.png");
+    run->format = formats[run->format_index];
+    run->options = poet_synth_defaults();
+    run->options.t = run->frames;
+    run->options.h = run->size.h;
+    run->options.w = run->size.w;
+    run->options.fps = run->fps;
+    run->options.digits = run->n_digits;
+    run->task = &context->task;
+    return POET_OK;
+}
+
+poet_status cmd_synth(cli_context *context, int argc, char **argv)
+{
+    synth_run run = {0};
+    poet_status status;
+    POET_TRY(parse(context, &run, argc, argv));
+    json_t *captions = json_array();
+    run.counts = json_object();
+    if (run.mnist)
+        POET_TRY_DONE(open_glyphs(&run));
+    if (run.sheet)
+        POET_TRY_DONE(write_sheet(&run, captions));
+    if (run.folder)
+        POET_TRY_DONE(write_folder(&run));
+    status = report(context, &run, captions);
+done:
+    json_decref(captions);
+    json_decref(run.counts);
+    poet_glyphs_close(&run.glyphs);
+    return status;
+}

@@ -1,0 +1,130 @@
+#include "cli/output.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { INDENT = 2 };
+
+static poet_status out_of_memory(void)
+{
+    return POET_FAIL(POET_ERR_NOMEM, "out of memory: the result could not be printed");
+}
+
+poet_status cli_print_json(json_t *value)
+{
+    int failed = !value || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_decref(value);
+    putchar('\n');
+    return failed ? out_of_memory() : POET_OK;
+}
+
+static bool is_compound(const json_t *value)
+{
+    return json_is_object(value) || json_is_array(value);
+}
+
+/* A list that holds objects or lists. */
+static bool is_deep(const json_t *array)
+{
+    for (size_t i = 0; i < json_array_size(array); i++)
+        if (is_compound(json_array_get(array, i)))
+            return true;
+    return false;
+}
+
+static void print_scalar(const json_t *value)
+{
+    if (json_is_string(value))
+        printf("%s", json_string_value(value));
+    else if (json_is_integer(value))
+        printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_real(value))
+        printf("%g", json_real_value(value));
+    else
+        printf("%s", json_is_true(value) ? "yes" : json_is_false(value) ? "no" : "none");
+}
+
+static void print_list(const json_t *array, const char *separator)
+{
+    if (!json_array_size(array))
+        printf("none");
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        printf("%s", i ? separator : "");
+        print_scalar(json_array_get(array, i));
+    }
+}
+
+/* The members of an object on one line. */
+static void print_row(json_t *object)
+{
+    const char *key, *separator = "";
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        printf("%s", separator);
+        if (json_is_array(value))
+            print_list(value, " x ");
+        else
+            print_scalar(value);
+        separator = "  ";
+    }
+}
+
+static void print_text_block(const char *text, int indent)
+{
+    while (*text) {
+        int line = (int)strcspn(text, "\n");
+        printf("%*s%.*s\n", line ? indent : 0, "", line, text);
+        text += line;
+        text += *text == '\n';
+    }
+}
+
+static void print_object(json_t *object, int indent);
+
+static void print_member(const char *key, json_t *value, int indent)
+{
+    printf("%*s%s:", indent, "", key);
+    if (json_is_object(value)) {
+        putchar('\n');
+        print_object(value, indent + INDENT);
+    } else if (is_deep(value)) {
+        putchar('\n');
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            printf("%*s", indent + INDENT, "");
+            print_row(json_array_get(value, i));
+            putchar('\n');
+        }
+    } else if (json_is_string(value) && strchr(json_string_value(value), '\n')) {
+        putchar('\n');
+        print_text_block(json_string_value(value), indent + INDENT);
+    } else {
+        putchar(' ');
+        if (json_is_array(value))
+            print_list(value, ", ");
+        else
+            print_scalar(value);
+        putchar('\n');
+    }
+}
+
+static void print_object(json_t *object, int indent)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value) print_member(key, value, indent);
+}
+
+poet_status cli_print_text(json_t *value)
+{
+    if (!value)
+        return out_of_memory();
+    print_object(value, 0);
+    json_decref(value);
+    return POET_OK;
+}
+
+poet_status cli_print_result(bool json, json_t *value)
+{
+    return json ? cli_print_json(value) : cli_print_text(value);
+}

@@ -1,0 +1,20 @@
+/* Results on stdout: one JSON value, for programs as it is, for people as indented text. */
+#ifndef POET_CLI_OUTPUT_H
+#define POET_CLI_OUTPUT_H
+
+#include "base/status.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Both take the reference; NULL is jansson's way of saying that memory ran out. */
+poet_status cli_print_json(json_t *value);
+
+/* A line "key: value" for each scalar; an object's members indented under its key; a list of
+ * scalars on one line, a list of objects with one line each; a text of several lines as it is. */
+poet_status cli_print_text(json_t *value);
+
+/* The one that --json decides. */
+poet_status cli_print_result(bool json, json_t *value);
+
+#endif

@@ -1,0 +1,70 @@
+#!/bin/bash
+# synth.sh PROGRAM: what synth writes, twice the same; what it refuses; and Ctrl-C.
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+
+for set in shapes digits street; do
+  works synth $set -o $set -n 3 --heldout 2 --size 32 --frames 5 --quiet
+  [ "$stdout" = "clips: $set (7)" ] && [ -z "$stderr" ] || fail "$set: printed '$stdout', said '$stderr'"
+  [ "$(wc -l <$set/captions.jsonl)" = 7 ] || fail "$set: not 7 captions"
+  while read -r file; do
+    [ -s "$set/$file" ] || fail "$set: no $file"
+  done < <(sed 's/.*"file":"\([^"]*\)".*/\1/' $set/captions.jsonl)
+  [ "$(find $set -type f | wc -l)" = 8 ] || fail "$set: more files than captions: $(find $set)"
+done
+works synth shapes -o again -n 3 --heldout 2 --size 32 --frames 5
+diff -r shapes again || fail "the same command wrote other clips"
+works synth shapes -o other -n 3 --heldout 2 --size 32 --frames 5 --seed 2
+! diff -rq shapes/train other/train >/dev/null || fail "another seed drew the same clips"
+
+works synth digits --sheet sheet.png -n 2 --json
+[ -s sheet.png ] && [[ $stdout == *'"sheet": "sheet.png"'*'"captions"'*"the digit"* ]] || fail "sheet: $stdout"
+works synth shapes -o gifs -n 1 --format gif
+[ -s gifs/train/000000.gif ] || fail "no gif"
+works inspect shapes/train/000000.mp4 --json
+[[ $stdout == *'"frames": 5'* ]] || fail "inspect: $stdout"
+
+touch file
+mkdir folder
+refuses 2 "synth wants SET" synth -o x
+refuses 2 "has no set \"shapse\"" synth shapse -o x
+refuses 2 "synth wants --output FOLDER or --sheet FILE.png" synth shapes
+refuses 2 "--count: 0 is not between" synth shapes -o x -n 0
+refuses 2 "--size: a side of 8x8 is not between 16 and 1024" synth shapes -o x --size 8x8
+refuses 2 "--frames: -1 is not between" synth shapes -o x --frames -1
+refuses 2 "--fps: 'nan' is not a number" synth shapes -o x --fps nan
+refuses 2 "--format: 'mp5' is not one of mp4, webm, gif, png; did you mean 'mp4'?" synth shapes -o x --format mp5
+refuses 2 "--sheet: shows at most 64 clips" synth shapes --sheet x.png -n 65
+refuses 2 "only the set digits" synth shapes -o x --mnist folder
+refuses 1 "folder: has no file images-idx3-ubyte" synth digits -o x --mnist folder
+refuses 1 "shapes/captions.jsonl: is there already" synth shapes -o shapes
+refuses 1 "file: exists and is not a directory" synth shapes -o file
+refuses 1 "folder: is a directory" synth shapes --sheet folder
+refuses 1 "nowhere/x.png: cannot be created" synth shapes --sheet nowhere/x.png
+if [ "$(id -u)" != 0 ]; then
+  chmod a-w folder
+  refuses 1 "folder/x" synth shapes -o folder/x
+fi
+
+refuses 1 "missing: " inspect missing
+refuses 1 "file: " inspect file
+head -c 700 shapes/train/000000.mp4 >cut.mp4
+refuses 1 "cut.mp4: " inspect cut.mp4
+printf '\x10\0\0\0\0\0\0\0{"a":1}         ' >model.safetensors
+refuses 1 "model.safetensors: " inspect model.safetensors
+refuses 1 "nomodel: there is no such model" info nomodel
+
+# Ctrl-C, once there is a clip: no captions.jsonl, a sentence how to go on, no *.tmp.
+"$program" synth shapes -o stopped -n 1000000 2>sentence &
+child=$!
+until [ -e stopped/train/000001.mp4 ]; do
+  kill -0 $child
+  sleep 0.1
+done
+kill -INT $child
+status=0
+wait $child || status=$?
+[ $status = 1 ] && grep -q "pocketpoet: stopped after .* of 1000000 clips" sentence ||
+  fail "Ctrl-C: status $status: $(cat sentence)"
+[ ! -e stopped/captions.jsonl ] && [ -z "$(find . -name '*.tmp')" ] || fail "Ctrl-C left files: $(ls stopped)"
+
+exit $((failures > 0))
