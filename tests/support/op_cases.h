@@ -63,11 +63,14 @@ typedef struct op_family {
     } slope;
 
     bool precise; /* reads operands in the graph's precision: run in bf16 too */
+    bool rounds;  /* and may round what it computes on the way to that precision */
     float large;  /* factor of OP_LARGE; 0: 1000 */
     float slack;  /* how many times wider the bound is in OP_LARGE; 0: once */
 
-    /* What code is worth for row of result 0, lower is better: two codes of nearly equal worth may
-     * both be right. NULL: codes must be equal. */
+    /* For integer results that are a choice: how many codes there are, and what a code is worth for
+     * an element, lower is better: two codes of nearly equal worth may both be right. NULL: integers
+     * must be equal. */
+    int64_t (*codes)(const op_case *c);
     double (*worth)(const op_case *c, void *const *host, int64_t row, int32_t code);
 } op_family;
 

@@ -293,6 +293,11 @@ static double nearest_worth(const op_case *c, void *const *host, int64_t row, in
     return sum;
 }
 
+static int64_t nearest_codes(const op_case *c)
+{
+    return op_arg(c, 'k', 1);
+}
+
 static void build_codebook_ema(op_case *c)
 {
     int64_t n = op_arg(c, 'n', 1), k = op_arg(c, 'k', 1), w = op_arg(c, 'c', 1);
@@ -510,7 +515,7 @@ static const op_family families[] = {
      .slope = OP_SMOOTH},
     {POET_OP_RMS_NORM,
      build_rms_norm,
-     NAMES("rms_norm:b2n5c17", "rms_norm:b1n3c33", "rms_norm:n17c3", "rms_norm:n3c1"),
+     NAMES("rms_norm:b2n5c17", "rms_norm:b1n3c33", "rms_norm:n17c3", "rms_norm:n17c1"),
      {POET_OP_RMS_NORM_BWD},
      .slope = OP_SMOOTH},
 
@@ -521,6 +526,7 @@ static const op_family families[] = {
      {POET_OP_ATTENTION_BWD},
      .slope = OP_SMOOTH,
      .precise = true,
+     .rounds = true,
      .large = 10,
      .slack = 100},
     {POET_OP_ATTENTION_CACHED, build_attention_cached,
@@ -537,7 +543,7 @@ static const op_family families[] = {
 
     {POET_OP_NEAREST, build_nearest,
      NAMES("nearest:n17k33c5", "nearest:n5k1c3", "nearest:n33k17c16", "nearest:n3k65c1"),
-     .worth = nearest_worth},
+     .codes = nearest_codes, .worth = nearest_worth},
     {POET_OP_CODEBOOK_EMA, build_codebook_ema,
      NAMES("codebook_ema:n33k5c3r1", "codebook_ema:n17k33c5r3", "codebook_ema:n5k3c17"),
      .slope = OP_FIXED},
