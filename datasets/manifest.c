@@ -107,12 +107,14 @@ poet_status poet_manifest_write(const char *path, const poet_manifest *m)
     poet_output *output;
     poet_status status;
     POET_TRY(poet_output_create(path, &output));
-    char head[256];
+    char head[400];
     int length = snprintf(head, sizeof head,
                           "{\"format\":\"%s\",\"version\":%d,\"frames\":%d,\"height\":%d,"
-                          "\"width\":%d,\"fps\":%.12g,\"request\":\"%016llx\",\"sources\":%llu",
+                          "\"width\":%d,\"fps\":%.12g,\"request\":\"%016llx\",\"sources\":%llu,"
+                          "\"broken\":%llu,\"padded\":%llu",
                           FORMAT_NAME, POET_SHARD_VERSION, m->t, m->h, m->w, m->fps,
-                          (unsigned long long)m->request, (unsigned long long)m->sources_done);
+                          (unsigned long long)m->request, (unsigned long long)m->sources_done,
+                          (unsigned long long)m->broken, (unsigned long long)m->padded);
     POET_TRY_DONE(poet_output_write(output, head, (size_t)length));
     POET_TRY_DONE(write_lists(output, m));
     POET_TRY_DONE(poet_output_commit(output));
@@ -181,21 +183,25 @@ static poet_status read_clip(const char *path, json_t *json, poet_manifest *m)
 static poet_status read_head(const char *path, json_t *root, poet_manifest *m)
 {
     const char *format, *request;
-    json_int_t version, sources;
+    json_int_t version, sources, broken, padded;
     if (json_unpack(root, "{s:s,s:I}", "format", &format, "version", &version) != 0 ||
         strcmp(format, FORMAT_NAME) != 0)
         return POET_FAIL(POET_ERR_FORMAT, "%s: not the manifest of a dataset", path);
     if (version != POET_SHARD_VERSION)
         return POET_FAIL(POET_ERR_FORMAT, "%s: version %lld; this program reads version %d", path,
                          (long long)version, POET_SHARD_VERSION);
-    if (json_unpack(root, "{s:i,s:i,s:i,s:F,s:s,s:I}", "frames", &m->t, "height", &m->h, "width",
-                    &m->w, "fps", &m->fps, "request", &request, "sources", &sources) != 0 ||
+    if (json_unpack(root, "{s:i,s:i,s:i,s:F,s:s,s:I,s:I,s:I}", "frames", &m->t, "height", &m->h,
+                    "width", &m->w, "fps", &m->fps, "request", &request, "sources", &sources,
+                    "broken", &broken, "padded", &padded) != 0 ||
         m->t < 1 || m->t > MAX_FRAMES || m->h < 1 || m->h > MAX_SIDE || m->w < 1 ||
-        m->w > MAX_SIDE || !(m->fps > 0 && m->fps <= 1000) || sources < 0)
+        m->w > MAX_SIDE || !(m->fps > 0 && m->fps <= 1000) || sources < 0 || broken < 0 ||
+        padded < 0)
         return POET_FAIL(POET_ERR_FORMAT, "%s: frames, height, width or fps are out of range",
                          path);
     m->request = strtoull(request, NULL, 16);
     m->sources_done = (uint64_t)sources;
+    m->broken = (uint64_t)broken;
+    m->padded = (uint64_t)padded;
     return POET_OK;
 }
 

@@ -36,8 +36,8 @@ typedef struct poet_manifest {
     poet_clip_entry *clip;
     size_t shards, clips, shard_room, clip_room;
     poet_arena *arena; /* owns all strings */
-    /* Of an import that was interrupted: what it was asked, and how many sources it has done. */
-    uint64_t request, sources_done;
+    /* What the import was asked (a hash), and how far it has come. */
+    uint64_t request, sources_done, broken, padded;
 } poet_manifest;
 
 poet_status poet_manifest_create(poet_manifest *out);

@@ -1,0 +1,391 @@
+/* The import itself. Shards are named after the request, so a new import never touches the shards
+ * of the dataset that it will replace; those are removed once the new manifest is there. */
+#include "datasets/import.h"
+
+#include "base/bits.h"
+#include "base/file.h"
+#include "base/rng.h"
+#include "codec/video.h"
+#include "datasets/import_internal.h"
+#include "datasets/shards_internal.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#define PARTIAL_NAME "import.json"
+
+static const uint64_t shard_limit = (uint64_t)64 << 20;
+
+typedef struct importer {
+    const char *folder, *out;
+    poet_import_options options;
+    const poet_task *task;
+    poet_import_report *report;
+    poet_import_list list;
+    poet_manifest manifest;
+    /* the shard being written, NULL between shards */
+    poet_output *shard;
+    char shard_name[40];
+    uint64_t shard_bytes;
+    uint32_t shard_crc;
+    /* one piece, and its zstd frame */
+    uint8_t *pixels, *packed;
+    size_t pixel_bytes, packed_room;
+    ZSTD_CCtx *zstd;
+} importer;
+
+poet_import_options poet_import_defaults(void)
+{
+    return (poet_import_options){.t = 17, .h = 64, .w = 64, .fps = 8, .heldout = 0.1, .level = 6};
+}
+
+const char *poet_import_reason_name(poet_import_reason reason)
+{
+    static const char *const names[POET_IMPORT_REASONS] = {
+        "bad line", "bad caption", "named twice", "file missing", "without caption", "broken"};
+    return names[reason];
+}
+
+static poet_status check_options(const poet_import_options *o)
+{
+    if (o->t < 1 || o->t > 100000 || o->h < 1 || o->h > 4096 || o->w < 1 || o->w > 4096)
+        return POET_FAIL(POET_ERR_ARG, "import: pieces of %d frames of %dx%d cannot be made", o->t,
+                         o->w, o->h);
+    if ((double)o->t * o->h * o->w * 3 > 1e9)
+        return POET_FAIL(POET_ERR_ARG, "import: a piece of %d frames of %dx%d is larger than 1 GB",
+                         o->t, o->w, o->h);
+    if (!(o->fps > 0 && o->fps <= 1000) || !(o->heldout >= 0 && o->heldout <= 1) || o->level < 1 ||
+        o->level > 19)
+        return POET_FAIL(POET_ERR_ARG,
+                         "import: fps %g, held-out share %g or zstd level %d is out of "
+                         "range",
+                         o->fps, o->heldout, o->level);
+    return POET_OK;
+}
+
+/* --- shards --- */
+
+static poet_status write_shard(importer *im, const void *bytes, size_t count)
+{
+    POET_TRY(poet_output_write(im->shard, bytes, count));
+    im->shard_crc = poet_crc32(im->shard_crc, bytes, count);
+    im->shard_bytes += count;
+    return POET_OK;
+}
+
+static poet_status begin_shard(importer *im)
+{
+    unsigned char head[POET_SHARD_HEAD];
+    snprintf(im->shard_name, sizeof im->shard_name, "shard-%08x-%05zu.zst",
+             (unsigned)im->manifest.request, im->manifest.shards);
+    char *path = poet_path_join(im->out, im->shard_name);
+    if (!path)
+        return POET_ERR_NOMEM;
+    poet_status status = poet_output_create(path, &im->shard);
+    poet_free(path);
+    POET_TRY(status);
+    im->shard_bytes = im->shard_crc = 0;
+    poet_shard_head(head);
+    return write_shard(im, head, sizeof head);
+}
+
+static poet_status write_manifest(const importer *im, const char *name)
+{
+    char *path = poet_path_join(im->out, name);
+    if (!path)
+        return POET_ERR_NOMEM;
+    poet_status status = poet_manifest_write(path, &im->manifest);
+    poet_free(path);
+    return status;
+}
+
+/* Ends the shard, if one is open, and notes how far the import is. */
+static poet_status end_shard(importer *im)
+{
+    if (!im->shard)
+        return POET_OK;
+    POET_TRY(poet_output_commit(im->shard));
+    poet_output_destroy(im->shard);
+    im->shard = NULL;
+    poet_shard_entry entry = {im->shard_name, im->shard_bytes, im->shard_crc};
+    POET_TRY(poet_manifest_add_shard(&im->manifest, &entry));
+    return write_manifest(im, PARTIAL_NAME);
+}
+
+/* A place in the shard to which a broken file's pieces are taken back. */
+typedef struct mark {
+    uint64_t bytes;
+    uint32_t crc;
+    size_t clips;
+} mark;
+
+static poet_status take_back(importer *im, mark to)
+{
+    FILE *stream = poet_output_stream(im->shard);
+    if (fflush(stream) != 0 || ftruncate(fileno(stream), (off_t)to.bytes) != 0 ||
+        fseeko(stream, (off_t)to.bytes, SEEK_SET) != 0)
+        return POET_FAIL(POET_ERR_IO, "%s/%s: cannot be shortened", im->out, im->shard_name);
+    im->shard_bytes = to.bytes;
+    im->shard_crc = to.crc;
+    im->manifest.clips = to.clips;
+    return POET_OK;
+}
+
+/* --- sources --- */
+
+static poet_status store_piece(importer *im, const poet_import_item *item, int64_t start)
+{
+    size_t bytes = ZSTD_compressCCtx(im->zstd, im->packed, im->packed_room, im->pixels,
+                                     im->pixel_bytes, im->options.level);
+    if (ZSTD_isError(bytes))
+        return POET_FAIL(POET_ERR_NOMEM, "zstd: %s", ZSTD_getErrorName(bytes));
+    poet_clip_entry entry = {.shard = (int)im->manifest.shards,
+                             .offset = im->shard_bytes,
+                             .bytes = (uint32_t)bytes,
+                             .crc = poet_crc32(0, im->packed, bytes),
+                             .heldout = item->side == POET_SIDE_HELDOUT,
+                             .start = start,
+                             .file = item->file,
+                             .source = item->source,
+                             .caption = item->caption,
+                             .attributes = item->attributes};
+    POET_TRY(write_shard(im, im->packed, bytes));
+    return poet_manifest_add_clip(&im->manifest, &entry);
+}
+
+/* Why a source was not stored whole. */
+typedef enum outcome { STORED, BROKEN, STOPPED, FAILED } outcome;
+
+static outcome cut_video(importer *im, const poet_import_item *item, poet_video *video)
+{
+    size_t frame_bytes = im->pixel_bytes / (size_t)im->options.t;
+    int64_t pieces = 0;
+    int filled = 0;
+    for (bool got = true; got;) {
+        uint8_t *frame = im->pixels + (size_t)filled * frame_bytes;
+        if (poet_task_stopped(im->task))
+            return STOPPED;
+        if (poet_video_next(video, frame, &got) != POET_OK)
+            return BROKEN;
+        filled += got;
+        if (filled == im->options.t) {
+            if (store_piece(im, item, pieces++ * im->options.t) != POET_OK)
+                return FAILED;
+            filled = 0;
+        }
+    }
+    if (pieces || !filled)
+        return STORED;
+    for (uint8_t *last = im->pixels + (size_t)(filled - 1) * frame_bytes; filled < im->options.t;
+         filled++)
+        memcpy(im->pixels + (size_t)filled * frame_bytes, last, frame_bytes);
+    im->manifest.padded++;
+    return store_piece(im, item, 0) == POET_OK ? STORED : FAILED;
+}
+
+static outcome read_source(importer *im, const poet_import_item *item, const char *path)
+{
+    const poet_import_options *o = &im->options;
+    poet_video_options options = {
+        .fps = o->fps, .width = o->w, .height = o->h, .fit = o->fit, .filter = o->filter};
+    poet_video *video;
+    if (poet_video_open(path, &options, &video) != POET_OK)
+        return BROKEN;
+    outcome result = cut_video(im, item, video);
+    poet_video_close(video);
+    return result;
+}
+
+static poet_status import_source(importer *im, const poet_import_item *item)
+{
+    if (!im->shard)
+        POET_TRY(begin_shard(im));
+    mark before = {im->shard_bytes, im->shard_crc, im->manifest.clips};
+    char *path = poet_path_join(im->folder, item->file);
+    outcome result = path ? read_source(im, item, path) : FAILED;
+    poet_free(path);
+    switch (result) {
+    case STORED: break;
+    case FAILED: return POET_FAIL(POET_ERR_IO, "%s", poet_error_message());
+    case STOPPED: return take_back(im, before);
+    case BROKEN:
+        poet_task_message(im->task, "%s; skipped", poet_error_message());
+        im->manifest.broken++;
+        POET_TRY(take_back(im, before));
+    }
+    im->manifest.sources_done++;
+    return im->shard_bytes >= shard_limit ? end_shard(im) : POET_OK;
+}
+
+static poet_status import_sources(importer *im)
+{
+    while (im->manifest.sources_done < im->list.count) {
+        POET_TRY(import_source(im, &im->list.item[im->manifest.sources_done]));
+        if (poet_task_stopped(im->task)) {
+            POET_TRY(end_shard(im));
+            return POET_FAIL(POET_ERR_INTERRUPTED,
+                             "import stopped after %llu of %zu files; the same command goes on",
+                             (unsigned long long)im->manifest.sources_done, im->list.count);
+        }
+        poet_progress progress = {.what = "import",
+                                  .done = (double)im->manifest.sources_done,
+                                  .total = (double)im->list.count,
+                                  .unit = "files"};
+        poet_task_progress(im->task, &progress);
+    }
+    return end_shard(im);
+}
+
+/* --- requests --- */
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    return poet_hash64(hash, text, strlen(text) + 1);
+}
+
+/* Everything that decides what will be stored: options, captions, sizes and times of the files. */
+static poet_status hash_request(importer *im)
+{
+    const poet_import_options *o = &im->options;
+    double options[] = {o->t, o->h, o->w, o->fps, (double)o->fit, (double)o->filter, o->level};
+    uint64_t hash = poet_hash64(0, options, sizeof options);
+    for (size_t i = 0; i < im->list.count; i++) {
+        const poet_import_item *item = &im->list.item[i];
+        struct stat st = {0};
+        char *path = poet_path_join(im->folder, item->file);
+        if (!path)
+            return POET_ERR_NOMEM;
+        if (stat(path, &st) != 0)
+            st.st_size = 0;
+        poet_free(path);
+        int64_t file[4] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (int64_t)item->side};
+        hash = poet_hash64(hash, file, sizeof file);
+        hash = hash_text(hash_text(hash, item->file), item->caption);
+        hash = hash_text(hash_text(hash, item->source), item->attributes);
+    }
+    im->manifest.request = hash;
+    return POET_OK;
+}
+
+/* Takes over what an import of the same request has left; anything else is as good as nothing. */
+static poet_status resume_from(importer *im, const char *name, bool *resumed)
+{
+    poet_manifest found = {0};
+    char *path = poet_path_join(im->out, name);
+    *resumed = false;
+    if (!path)
+        return POET_ERR_NOMEM;
+    bool there = poet_is_file(path) && poet_manifest_read(path, &found) == POET_OK;
+    poet_free(path);
+    if (there && found.request == im->manifest.request && found.sources_done <= im->list.count) {
+        poet_manifest_destroy(&im->manifest);
+        im->manifest = found;
+        *resumed = true;
+    } else if (there) {
+        poet_manifest_destroy(&found);
+    }
+    return POET_OK;
+}
+
+static void remove_file(const importer *im, const char *name)
+{
+    char *path = poet_path_join(im->out, name);
+    if (path)
+        unlink(path);
+    poet_free(path);
+}
+
+/* Writes the manifest, then removes the shards of the dataset it replaces. */
+static poet_status publish(importer *im)
+{
+    poet_manifest old = {0};
+    char *path = poet_path_join(im->out, POET_MANIFEST_NAME);
+    if (!path)
+        return POET_ERR_NOMEM;
+    bool replaces = poet_is_file(path) && poet_manifest_read(path, &old) == POET_OK;
+    poet_free(path);
+    poet_status status = write_manifest(im, POET_MANIFEST_NAME);
+    if (status == POET_OK) {
+        remove_file(im, PARTIAL_NAME);
+        for (size_t i = 0; replaces && i < old.shards && old.request != im->manifest.request; i++)
+            remove_file(im, old.shard[i].file);
+    }
+    if (replaces)
+        poet_manifest_destroy(&old);
+    return status;
+}
+
+static poet_status prepare(importer *im)
+{
+    const poet_import_options *o = &im->options;
+    im->pixel_bytes = (size_t)o->t * (size_t)o->h * (size_t)o->w * 3;
+    im->packed_room = ZSTD_compressBound(im->pixel_bytes);
+    im->pixels = poet_alloc(im->pixel_bytes);
+    im->packed = poet_alloc(im->packed_room);
+    im->zstd = ZSTD_createCCtx();
+    if (!im->pixels || !im->packed || !im->zstd)
+        return POET_FAIL(POET_ERR_NOMEM, "no memory for a piece of %d frames of %dx%d", o->t, o->w,
+                         o->h);
+    POET_TRY(poet_manifest_create(&im->manifest));
+    im->manifest.t = o->t;
+    im->manifest.h = o->h;
+    im->manifest.w = o->w;
+    im->manifest.fps = o->fps;
+    poet_import_sink sink = {im->folder, im->task, im->report};
+    POET_TRY(poet_import_list_read(&sink, o->heldout, &im->list));
+    POET_TRY(hash_request(im));
+    return poet_make_directory(im->out);
+}
+
+static void fill_report(const importer *im)
+{
+    const poet_manifest *m = &im->manifest;
+    poet_import_report *report = im->report;
+    report->sources = m->sources_done - m->broken;
+    report->clips = m->clips;
+    report->padded = m->padded;
+    report->skipped[POET_IMPORT_BROKEN] = m->broken;
+    for (size_t i = 0; i < m->clips; i++)
+        report->heldout += m->clip[i].heldout;
+    for (size_t i = 0; i < m->shards; i++)
+        report->bytes += m->shard[i].bytes;
+}
+
+static poet_status run(importer *im)
+{
+    bool done, resumed;
+    POET_TRY(prepare(im));
+    POET_TRY(resume_from(im, POET_MANIFEST_NAME, &done));
+    if (done) {
+        poet_task_message(im->task, "%s: holds these clips already", im->out);
+        return POET_OK;
+    }
+    POET_TRY(resume_from(im, PARTIAL_NAME, &resumed));
+    POET_TRY(import_sources(im));
+    if (!im->manifest.clips)
+        return POET_FAIL(POET_ERR_FORMAT, "%s: no captioned clip in it can be used", im->folder);
+    return publish(im);
+}
+
+poet_status poet_import(const char *folder, const char *out, const poet_import_options *options,
+                        const poet_task *task, poet_import_report *report)
+{
+    poet_import_report ignored;
+    importer im = {.folder = folder, .out = out, .task = task};
+    im.options = options ? *options : poet_import_defaults();
+    im.report = report ? report : &ignored;
+    *im.report = (poet_import_report){0};
+    POET_TRY(check_options(&im.options));
+    poet_status status = run(&im);
+    if (im.manifest.arena)
+        fill_report(&im);
+    poet_output_destroy(im.shard);
+    poet_manifest_destroy(&im.manifest);
+    poet_import_list_free(&im.list);
+    poet_free(im.pixels);
+    poet_free(im.packed);
+    ZSTD_freeCCtx(im.zstd);
+    return status;
+}

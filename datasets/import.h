@@ -1,0 +1,68 @@
+/* From a folder of captioned clips to a dataset of one size, decoded once.
+ *
+ * Captions come from the first of these that is in the folder:
+ *
+ *   captions.jsonl  one object a line: {"file", "caption", "split"?, "attributes"?}; further keys
+ *                   are ignored
+ *   captions.csv    RFC 4180 with a header line: file,caption and optionally split
+ *   clip.txt        beside clip.mp4, in the folder or below
+ *
+ * Files are named relative to the folder. A clip is cut into pieces of `frames` frames, each with
+ * its caption; a remainder is dropped, but a video shorter than one piece keeps its last frame on
+ * screen until the piece is full.
+ *
+ * Split: "train", or one of "dev", "val", "valid", "validation", "test", "heldout". Where it is not
+ * given, a hash of the source's name decides; when that would hold nothing out of two or more
+ * sources, the source of the smallest hash is held out. The source is attributes.source, or the
+ * file itself: all pieces of one source go to one side; the first line that names a source decides.
+ *
+ * Whatever cannot be used is named in a message, counted by reason, and left out; the rest is kept.
+ * The folder out becomes a dataset when its manifest appears, at the end, by rename. An import that
+ * was stopped goes on where it was when it is asked the same again. */
+#ifndef POET_DATASETS_IMPORT_H
+#define POET_DATASETS_IMPORT_H
+
+#include "base/task.h"
+#include "codec/frames.h"
+
+#include <stdint.h>
+
+typedef enum poet_import_reason {
+    POET_IMPORT_BAD_LINE,    /* a line of captions that is not JSON, CSV, or lacks a file */
+    POET_IMPORT_BAD_CAPTION, /* empty, not UTF-8, or longer than 4,096 bytes */
+    POET_IMPORT_REPEATED,    /* a file that an earlier line has named */
+    POET_IMPORT_NO_FILE,     /* a caption without its clip */
+    POET_IMPORT_NO_CAPTION,  /* a video in the folder that no caption names */
+    POET_IMPORT_BROKEN,      /* a clip that cannot be decoded, or not to its end */
+    POET_IMPORT_REASONS
+} poet_import_reason;
+
+typedef struct poet_import_options {
+    int t, h, w;        /* 17, 64, 64 */
+    double fps;         /* 8; of the pieces: videos are resampled */
+    poet_fit fit;       /* POET_FIT_CROP */
+    poet_filter filter; /* POET_FILTER_SMOOTH */
+    double heldout;     /* share of sources to hold out where no split is given, 0..1; 0.1 */
+    int level;          /* zstd, 1..19; 6 */
+} poet_import_options;
+
+typedef struct poet_import_report {
+    uint64_t sources, clips, heldout; /* files used, pieces stored, of them held out */
+    uint64_t padded;                  /* pieces whose last frame was repeated */
+    uint64_t moved;                   /* files that went to the side of their source instead of
+                                         their own */
+    uint64_t skipped[POET_IMPORT_REASONS];
+    uint64_t bytes; /* of all shards */
+} poet_import_report;
+
+poet_import_options poet_import_defaults(void);
+
+/* "without caption", "broken", ... */
+const char *poet_import_reason_name(poet_import_reason reason);
+
+/* task and report may be NULL. FORMAT when no clip could be used, INTERRUPTED when the task was
+ * stopped, IO when the folder cannot be read or out cannot be written (what was done is kept). */
+poet_status poet_import(const char *folder, const char *out, const poet_import_options *options,
+                        const poet_task *task, poet_import_report *report);
+
+#endif

@@ -1,0 +1,45 @@
+/* The list of what is to be imported, read from captions (import_list.c), and its use (import.c). */
+#ifndef POET_DATASETS_IMPORT_INTERNAL_H
+#define POET_DATASETS_IMPORT_INTERNAL_H
+
+#include "base/memory.h"
+#include "datasets/import.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef enum poet_import_side {
+    POET_SIDE_OPEN, /* a hash decides */
+    POET_SIDE_TRAIN,
+    POET_SIDE_HELDOUT
+} poet_import_side;
+
+typedef struct poet_import_item {
+    const char *file, *caption, *source, *attributes;
+    poet_import_side side;
+} poet_import_item;
+
+typedef struct poet_import_list {
+    poet_import_item *item;
+    size_t count, room;
+    poet_arena *arena; /* owns the strings */
+} poet_import_list;
+
+/* What a list is read with: where it reports, and what it counts. */
+typedef struct poet_import_sink {
+    const char *folder;
+    const poet_task *task;
+    poet_import_report *report;
+} poet_import_sink;
+
+/* Reads the captions of a folder; drops and reports what is wrong with them, looks which files are
+ * there, and settles every item's side. */
+poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,
+                                  poet_import_list *out);
+void poet_import_list_free(poet_import_list *list);
+
+/* One row of RFC 4180 from *at (advanced): up to `room` fields are unescaped in place. The number of
+ * fields in the row, or -1 when a quote does not end. */
+int poet_csv_row(char **at, char **field, int room);
+
+#endif

@@ -1,0 +1,477 @@
+#include "datasets/import_internal.h"
+
+#include "base/file.h"
+#include "base/rng.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_CAPTION = 4096, MAX_DEPTH = 16, COLUMNS = 16 };
+
+static const size_t captions_limit = (size_t)1 << 30;
+
+void poet_import_list_free(poet_import_list *list)
+{
+    poet_free(list->item);
+    poet_arena_destroy(list->arena);
+    *list = (poet_import_list){0};
+}
+
+static void skip(const poet_import_sink *sink, poet_import_reason reason, const char *what,
+                 const char *why)
+{
+    sink->report->skipped[reason]++;
+    poet_task_message(sink->task, "%s/%.200s: %s; skipped", sink->folder, what, why);
+}
+
+/* --- captions --- */
+
+/* Length of the UTF-8 character at p, 0 when it is none (RFC 3629). */
+static int character(const unsigned char *p)
+{
+    static const unsigned lowest[5] = {0, 0, 0x80, 0x800, 0x10000};
+    int length = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+    unsigned code = length == 1 ? *p : *p & (0x7FU >> length);
+    for (int i = 1; i < length; i++) {
+        if (p[i] >> 6 != 2)
+            return 0;
+        code = code << 6 | (p[i] & 0x3FU);
+    }
+    bool valid = length && code >= lowest[length] && code <= 0x10FFFF && code >> 11 != 0x1B;
+    return valid ? length : 0;
+}
+
+/* Checks UTF-8, and turns every run of blanks, line ends and control characters into one space;
+ * none at the ends. What is wrong, or NULL. */
+static const char *clean_caption(char *text)
+{
+    char *write = text;
+    for (const char *read = text; *read;) {
+        int length = character((const unsigned char *)read);
+        if (!length)
+            return "its caption is not UTF-8";
+        if ((unsigned char)*read <= ' ' || *read == 127) {
+            if (write > text && write[-1] != ' ')
+                *write++ = ' ';
+        } else {
+            memmove(write, read, (size_t)length);
+            write += length;
+        }
+        read += length;
+    }
+    if (write > text && write[-1] == ' ')
+        write--;
+    *write = 0;
+    if (write == text)
+        return "its caption is empty";
+    return write - text > MAX_CAPTION ? "its caption is longer than 4096 bytes" : NULL;
+}
+
+static poet_import_side parse_side(const char *split)
+{
+    static const char *const heldout[] = {"dev", "val", "valid", "validation", "test", "heldout"};
+    if (strcmp(split, "train") == 0)
+        return POET_SIDE_TRAIN;
+    for (size_t i = 0; i < sizeof heldout / sizeof *heldout; i++)
+        if (strcmp(split, heldout[i]) == 0)
+            return POET_SIDE_HELDOUT;
+    return POET_SIDE_OPEN;
+}
+
+/* Copies an item into the list. caption is cleaned in place. */
+static poet_status add(const poet_import_sink *sink, poet_import_list *list,
+                       const poet_import_item *item, char *caption)
+{
+    const char *wrong = clean_caption(caption);
+    if (wrong) {
+        skip(sink, POET_IMPORT_BAD_CAPTION, item->file, wrong);
+        return POET_OK;
+    }
+    if (list->count == list->room) {
+        size_t room = list->room ? 2 * list->room : 256;
+        poet_import_item *grown = poet_realloc(list->item, room * sizeof *grown);
+        if (!grown)
+            return POET_ERR_NOMEM;
+        list->item = grown;
+        list->room = room;
+    }
+    poet_import_item copy = {.side = item->side};
+    copy.file = poet_arena_strdup(list->arena, item->file);
+    copy.caption = poet_arena_strdup(list->arena, caption);
+    copy.source = item->source ? poet_arena_strdup(list->arena, item->source) : copy.file;
+    copy.attributes = poet_arena_strdup(list->arena, item->attributes);
+    list->item[list->count++] = copy;
+    return copy.file && copy.caption && copy.source && copy.attributes ? POET_OK : POET_ERR_NOMEM;
+}
+
+/* --- captions.jsonl --- */
+
+static poet_status add_json(const poet_import_sink *sink, poet_import_list *list, const char *where,
+                            json_t *line)
+{
+    const char *file = json_string_value(json_object_get(line, "file"));
+    const char *caption = json_string_value(json_object_get(line, "caption"));
+    const char *split = json_string_value(json_object_get(line, "split"));
+    json_t *attributes = json_object_get(line, "attributes");
+    if (!file || !*file) {
+        skip(sink, POET_IMPORT_BAD_LINE, where, "no \"file\" is named");
+        return POET_OK;
+    }
+    poet_import_item item = {.file = file};
+    item.source = json_string_value(json_object_get(attributes, "source"));
+    item.side = parse_side(split ? split : "");
+    char *copy = poet_strdup(caption ? caption : "");
+    char *text = json_is_object(attributes) ? json_dumps(attributes, JSON_COMPACT) : NULL;
+    item.attributes = text ? text : "{}";
+    poet_status status = copy ? add(sink, list, &item, copy) : POET_ERR_NOMEM;
+    free(text);
+    poet_free(copy);
+    return status;
+}
+
+static poet_status read_jsonl(const poet_import_sink *sink, char *text, size_t size,
+                              poet_import_list *list)
+{
+    char *end = text + size;
+    int number = 0;
+    for (char *next; text < end; text = next) {
+        char *stop = memchr(text, '\n', (size_t)(end - text));
+        size_t length = (size_t)((stop ? stop : end) - text);
+        char where[64];
+        json_error_t error;
+        next = text + length + 1;
+        snprintf(where, sizeof where, "captions.jsonl:%d", ++number);
+        if (strspn(text, " \t\r") >= length)
+            continue;
+        json_t *line = json_loadb(text, length, 0, &error);
+        poet_status status = POET_OK;
+        if (json_is_object(line))
+            status = add_json(sink, list, where, line);
+        else
+            skip(sink, POET_IMPORT_BAD_LINE, where, line ? "not an object" : error.text);
+        json_decref(line);
+        POET_TRY(status);
+    }
+    return POET_OK;
+}
+
+/* --- captions.csv --- */
+
+static int find_column(char *const *name, int count, const char *wanted)
+{
+    for (int i = 0; i < count && i < COLUMNS; i++)
+        if (strcmp(name[i], wanted) == 0)
+            return i;
+    return -1;
+}
+
+static poet_status read_csv(const poet_import_sink *sink, char *text, size_t size,
+                            poet_import_list *list)
+{
+    char *field[COLUMNS], *at = text;
+    if (strlen(text) != size)
+        return POET_FAIL(POET_ERR_FORMAT, "%s/captions.csv: holds zero bytes", sink->folder);
+    if (strncmp(at, "\xEF\xBB\xBF", 3) == 0)
+        at += 3;
+    int columns = poet_csv_row(&at, field, COLUMNS);
+    int file = find_column(field, columns, "file"),
+        caption = find_column(field, columns, "caption");
+    int split = find_column(field, columns, "split");
+    if (file < 0 || caption < 0)
+        return POET_FAIL(POET_ERR_FORMAT,
+                         "%s/captions.csv: its first line must name the columns "
+                         "file and caption",
+                         sink->folder);
+    for (int row = 2; *at; row++) {
+        char where[64];
+        int count = poet_csv_row(&at, field, COLUMNS);
+        snprintf(where, sizeof where, "captions.csv, row %d", row);
+        if (count == 1 && !*field[0])
+            continue;
+        if (count != columns || !*field[file]) {
+            skip(sink, POET_IMPORT_BAD_LINE, where,
+                 count < 0 ? "a quote is not closed"
+                           : "not as many fields as the first line, or no file");
+            continue;
+        }
+        poet_import_item item = {.file = field[file], .attributes = "{}"};
+        item.side = parse_side(split < 0 ? "" : field[split]);
+        POET_TRY(add(sink, list, &item, field[caption]));
+    }
+    return POET_OK;
+}
+
+/* --- files in folders --- */
+
+static bool is_video(const char *name)
+{
+    static const char *const extensions[] = {"mp4", "mov", "mkv",  "webm", "avi", "gif",
+                                             "m4v", "mpg", "mpeg", "ogv",  "wmv", "flv"};
+    char extension[16];
+    poet_path_extension(name, extension);
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+        if (strcmp(extension, extensions[i]) == 0)
+            return true;
+    return false;
+}
+
+typedef poet_status (*visit_fn)(const poet_import_sink *sink, poet_import_list *list,
+                                const char *file);
+
+static int not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* Calls visit for every video below folder/below, in the order of their names. */
+static poet_status walk(const poet_import_sink *sink, poet_import_list *list, const char *below,
+                        int depth, visit_fn visit)
+{
+    struct dirent **entry = NULL;
+    char *path = poet_path_join(sink->folder, below);
+    if (!path)
+        return POET_ERR_NOMEM;
+    int count = scandir(*below ? path : sink->folder, &entry, not_hidden, alphasort);
+    poet_status status = POET_OK;
+    if (count < 0)
+        status = POET_FAIL(POET_ERR_IO, "%s/%s: cannot be read: %s", sink->folder, below,
+                           strerror(errno));
+    for (int i = 0; i < count; i++) {
+        char *file = poet_path_join(below, entry[i]->d_name);
+        char *full = file ? poet_path_join(sink->folder, file) : NULL;
+        if (!full)
+            status = POET_ERR_NOMEM;
+        else if (status == POET_OK && poet_is_directory(full) && depth < MAX_DEPTH)
+            status = walk(sink, list, file, depth + 1, visit);
+        else if (status == POET_OK && is_video(file))
+            status = visit(sink, list, file);
+        poet_free(full);
+        poet_free(file);
+        free(entry[i]);
+    }
+    free(entry);
+    poet_free(path);
+    return status;
+}
+
+/* clip.mp4: the caption is in clip.txt. */
+static poet_status add_with_text(const poet_import_sink *sink, poet_import_list *list,
+                                 const char *file)
+{
+    unsigned char *text = NULL;
+    size_t size;
+    char *name = poet_strdup(file), *path = NULL;
+    poet_status status = POET_ERR_NOMEM;
+    if (!name)
+        return status;
+    strcpy(strrchr(name, '.'), ".txt"); /* no extension of a video is shorter */
+    path = poet_path_join(sink->folder, name);
+    if (!path)
+        goto done;
+    status = POET_OK;
+    if (!poet_is_file(path)) {
+        skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
+    } else if (poet_file_read(path, captions_limit, &text, &size) != POET_OK) {
+        skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
+    } else {
+        poet_import_item item = {.file = file, .attributes = "{}"};
+        status = add(sink, list, &item, (char *)text);
+    }
+done:
+    poet_free(text);
+    poet_free(path);
+    poet_free(name);
+    return status;
+}
+
+static int by_file(const void *a, const void *b)
+{
+    const poet_import_item *const *x = a, *const *y = b;
+    int order = strcmp((*x)->file, (*y)->file);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+/* The list's items sorted by file, then by place; NULL when memory ran out. */
+static const poet_import_item **sorted(const poet_import_list *list,
+                                       int (*order)(const void *, const void *))
+{
+    const poet_import_item **items = poet_calloc(list->count + 1, sizeof *items);
+    for (size_t i = 0; items && i < list->count; i++)
+        items[i] = &list->item[i];
+    if (items)
+        qsort(items, list->count, sizeof *items, order);
+    return items;
+}
+
+static poet_status report_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
+                                      const char *file)
+{
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(list->item[middle].file, file) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == list->count || strcmp(list->item[low].file, file) != 0)
+        skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
+    return POET_OK;
+}
+
+/* Sorts the list by file and drops repeats (the first line stays) and files that are not there. */
+static poet_status keep_present(const poet_import_sink *sink, poet_import_list *list)
+{
+    const poet_import_item **items = sorted(list, by_file);
+    poet_import_item *kept = poet_calloc(list->count + 1, sizeof *kept);
+    poet_status status = items && kept ? POET_OK : POET_ERR_NOMEM;
+    size_t count = 0;
+    for (size_t i = 0; status == POET_OK && i < list->count; i++) {
+        const char *file = items[i]->file;
+        if (i && strcmp(items[i - 1]->file, file) == 0) {
+            skip(sink, POET_IMPORT_REPEATED, file, "has a caption already");
+            continue;
+        }
+        kept[count++] = *items[i];
+    }
+    poet_free(items);
+    if (status != POET_OK) {
+        poet_free(kept);
+        return status;
+    }
+    poet_free(list->item);
+    list->item = kept;
+    list->room = list->count + 1;
+    list->count = count;
+    return POET_OK;
+}
+
+static poet_status drop_missing(const poet_import_sink *sink, poet_import_list *list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        char *path = poet_path_join(sink->folder, list->item[i].file);
+        if (!path)
+            return POET_ERR_NOMEM;
+        if (poet_is_file(path))
+            list->item[count++] = list->item[i];
+        else
+            skip(sink, POET_IMPORT_NO_FILE, list->item[i].file, "there is no such file");
+        poet_free(path);
+    }
+    list->count = count;
+    return POET_OK;
+}
+
+/* --- sides --- */
+
+static int by_source(const void *a, const void *b)
+{
+    const poet_import_item *const *x = a, *const *y = b;
+    int order = strcmp((*x)->source, (*y)->source);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+static uint64_t source_hash(const char *source)
+{
+    return poet_hash64(0, source, strlen(source));
+}
+
+static poet_import_side side_by_hash(const char *source, double heldout)
+{
+    double place = (double)(source_hash(source) >> 11) * 0x1p-53;
+    return place < heldout ? POET_SIDE_HELDOUT : POET_SIDE_TRAIN;
+}
+
+/* Where nothing says and the hash held nothing out: the source of the smallest hash. */
+static void hold_one_out(poet_import_list *list)
+{
+    const char *first = list->item[0].source, *smallest = first;
+    bool several = false;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *source = list->item[i].source;
+        several = several || strcmp(source, first) != 0;
+        if (source_hash(source) < source_hash(smallest))
+            smallest = source;
+    }
+    for (size_t i = 0; several && i < list->count; i++)
+        if (strcmp(list->item[i].source, smallest) == 0)
+            list->item[i].side = POET_SIDE_HELDOUT;
+}
+
+static poet_status settle_sides(const poet_import_sink *sink, poet_import_list *list,
+                                double heldout)
+{
+    poet_import_item **items = (poet_import_item **)sorted(list, by_source);
+    bool given = false, any_heldout = false;
+    if (!items)
+        return POET_ERR_NOMEM;
+    for (size_t i = 0, next; i < list->count; i = next) {
+        poet_import_side side = POET_SIDE_OPEN;
+        for (next = i; next < list->count && strcmp(items[next]->source, items[i]->source) == 0;
+             next++)
+            if (side == POET_SIDE_OPEN)
+                side = items[next]->side;
+        given = given || side != POET_SIDE_OPEN;
+        if (side == POET_SIDE_OPEN)
+            side = side_by_hash(items[i]->source, heldout);
+        any_heldout = any_heldout || side == POET_SIDE_HELDOUT;
+        for (size_t k = i; k < next; k++) {
+            if (items[k]->side != POET_SIDE_OPEN && items[k]->side != side) {
+                sink->report->moved++;
+                poet_task_message(
+                    sink->task,
+                    "%s/%.200s: goes to the other side, where the rest of \"%.200s\" is",
+                    sink->folder, items[k]->file, items[k]->source);
+            }
+            items[k]->side = side;
+        }
+    }
+    poet_free(items);
+    if (!given && !any_heldout && heldout > 0 && list->count)
+        hold_one_out(list);
+    return POET_OK;
+}
+
+/* --- all of it --- */
+
+static poet_status read_captions(const poet_import_sink *sink, poet_import_list *list)
+{
+    static const char *const names[2] = {"captions.jsonl", "captions.csv"};
+    for (int i = 0; i < 2; i++) {
+        unsigned char *text;
+        size_t size;
+        char *path = poet_path_join(sink->folder, names[i]);
+        if (!path)
+            return POET_ERR_NOMEM;
+        bool there = poet_is_file(path);
+        poet_status status = there ? poet_file_read(path, captions_limit, &text, &size) : POET_OK;
+        poet_free(path);
+        POET_TRY(status);
+        if (!there)
+            continue;
+        status = i ? read_csv(sink, (char *)text, size, list)
+                   : read_jsonl(sink, (char *)text, size, list);
+        poet_free(text);
+        POET_TRY(status);
+        POET_TRY(keep_present(sink, list));
+        POET_TRY(walk(sink, list, "", 0, report_uncaptioned));
+        return drop_missing(sink, list);
+    }
+    return walk(sink, list, "", 0, add_with_text);
+}
+
+poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,
+                                  poet_import_list *out)
+{
+    *out = (poet_import_list){.arena = poet_arena_create()};
+    poet_status status = out->arena ? read_captions(sink, out) : POET_ERR_NOMEM;
+    if (status == POET_OK)
+        status = settle_sides(sink, out, heldout);
+    if (status != POET_OK)
+        poet_import_list_free(out);
+    return status;
+}

@@ -1,0 +1,390 @@
+/* datasets/import and shards: what can be used is kept, what cannot is named and counted. */
+#include "base/bits.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "codec/video.h"
+#include "datasets/dataset.h"
+#include "datasets/import.h"
+#include "datasets/import_internal.h"
+#include "datasets/shards_internal.h"
+#include "tests/support/check.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static char root[64];
+
+/* root/name, in one of a few buffers. */
+static const char *in_root(const char *name)
+{
+    static char buffer[8][256];
+    static int next;
+    char *path = buffer[next++ % 8];
+    snprintf(path, sizeof buffer[0], "%s/%s", root, name);
+    return path;
+}
+
+static void write_text(const char *name, const char *text, size_t size)
+{
+    FILE *file = fopen(in_root(name), "wb");
+    CHECK(file != NULL);
+    if (file) {
+        CHECK(fwrite(text, 1, size, file) == size);
+        fclose(file);
+    }
+}
+
+/* A video whose frame t is a plain grey that tells t and the video's number. */
+static void write_video(const char *name, int frames, int number)
+{
+    poet_clip clip;
+    char notice[POET_NOTICE_BYTES];
+    CHECK_OK(poet_clip_create(frames, 48, 64, 8, &clip));
+    for (int t = 0; t < frames; t++)
+        memset(poet_clip_frame(&clip, t), 40 + 6 * t + 3 * number, poet_clip_frame_bytes(&clip));
+    CHECK_OK(poet_video_write(in_root(name), &clip, NULL, notice));
+    poet_clip_free(&clip);
+}
+
+static void cut_file(const char *name, const char *to, size_t share)
+{
+    unsigned char *bytes;
+    size_t size;
+    CHECK_OK(poet_file_read(in_root(name), 1 << 24, &bytes, &size));
+    write_text(to, (const char *)bytes, size * share / 100);
+    poet_free(bytes);
+}
+
+/* Collects messages, and asks to stop after a number of questions. */
+typedef struct listener {
+    char text[8192];
+    int questions, stop_at;
+} listener;
+
+static void listen_message(void *user, const char *sentence)
+{
+    listener *l = user;
+    size_t length = strlen(l->text);
+    snprintf(l->text + length, sizeof l->text - length, "%s\n", sentence);
+}
+
+static bool listen_stop(void *user)
+{
+    listener *l = user;
+    return l->stop_at && ++l->questions >= l->stop_at;
+}
+
+static poet_task listen(listener *l)
+{
+    return (poet_task){.message = listen_message, .stop = listen_stop, .user = l};
+}
+
+static void make_folder(void)
+{
+    CHECK_OK(poet_make_directory(in_root("in/more")));
+    write_video("in/a.mp4", 5, 0);
+    write_video("in/more/b.mp4", 12, 1);
+    write_video("in/short.mp4", 2, 2);
+    write_video("in/alone.mp4", 5, 3);
+    cut_file("in/a.mp4", "in/cut.mp4", 40);
+    write_text("in/fake.mp4", "this is no video", 16);
+    write_text("in/empty.mp4", "", 0);
+    static const char lines[] =
+        "{\"file\":\"a.mp4\",\"caption\":\"  a grey\\n clip \",\"split\":\"train\","
+        "\"attributes\":{\"source\":\"film\",\"mood\":7}}\n"
+        "{\"file\":\"more/b.mp4\",\"caption\":\"b\",\"split\":\"dev\","
+        "\"attributes\":{\"source\":\"other\"}}\n"
+        "{\"file\":\"short.mp4\",\"caption\":\"c \xC3\xA4\",\"split\":\"dev\","
+        "\"attributes\":{\"source\":\"film\"}}\n"
+        "not json\n"
+        "[1]\n"
+        "{\"caption\":\"no file\"}\n"
+        "\n"
+        "{\"file\":\"a.mp4\",\"caption\":\"again\"}\n"
+        "{\"file\":\"gone.mp4\",\"caption\":\"gone\"}\n"
+        "{\"file\":\"cut.mp4\",\"caption\":\"cut\"}\n"
+        "{\"file\":\"fake.mp4\",\"caption\":\"fake\"}\n"
+        "{\"file\":\"empty.mp4\",\"caption\":\"   \"}\n";
+    write_text("in/captions.jsonl", lines, sizeof lines - 1);
+}
+
+static poet_import_options small(void)
+{
+    poet_import_options o = poet_import_defaults();
+    o.t = 5;
+    o.h = o.w = 32;
+    return o;
+}
+
+static void check_report(const poet_import_report *r)
+{
+    CHECK_INT(r->sources, 3);
+    CHECK_INT(r->clips, 4); /* a: 1, b: 2 and a remainder, short: 1 */
+    CHECK_INT(r->heldout, 2);
+    CHECK_INT(r->padded, 1);
+    CHECK_INT(r->moved, 1);
+    CHECK_INT(r->skipped[POET_IMPORT_BAD_LINE], 3);
+    CHECK_INT(r->skipped[POET_IMPORT_BAD_CAPTION], 1);
+    CHECK_INT(r->skipped[POET_IMPORT_REPEATED], 1);
+    CHECK_INT(r->skipped[POET_IMPORT_NO_FILE], 1);
+    CHECK_INT(r->skipped[POET_IMPORT_NO_CAPTION], 2); /* alone and empty */
+    CHECK_INT(r->skipped[POET_IMPORT_BROKEN], 2);
+}
+
+static void check_messages(const char *text)
+{
+    static const char *const wanted[] = {"captions.jsonl:4",
+                                         "captions.jsonl:5",
+                                         "captions.jsonl:6",
+                                         "gone.mp4: there is no such file",
+                                         "alone.mp4: has no caption",
+                                         "cut.mp4",
+                                         "fake.mp4",
+                                         "empty.mp4: its caption is empty",
+                                         "short.mp4: goes to the other side"};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        CHECK(strstr(text, wanted[i]) != NULL);
+        if (!strstr(text, wanted[i]))
+            fprintf(stderr, "no \"%s\" in:\n%s", wanted[i], text);
+    }
+}
+
+static void check_grey(const poet_example *e, int first, int number, bool still)
+{
+    for (int t = 0; t < e->clip.t; t++) {
+        int shown = still && t > 1 ? 1 : t;
+        CHECK_CLOSE(poet_clip_frame(&e->clip, t)[3 * 500], 40 + 6 * (first + shown) + 3 * number,
+                    3);
+    }
+}
+
+static void test_import(void)
+{
+    listener l = {0};
+    poet_task task = listen(&l);
+    poet_import_options options = small();
+    poet_import_report report;
+    CHECK_OK(poet_import(in_root("in"), in_root("out"), &options, &task, &report));
+    check_report(&report);
+    check_messages(l.text);
+
+    poet_dataset *data;
+    poet_example e;
+    CHECK_OK(poet_dataset_open(in_root("out"), NULL, &data));
+    CHECK_OK(poet_dataset_verify(data, NULL));
+    CHECK_INT(poet_dataset_count(data, POET_SPLIT_TRAIN), 2);
+    CHECK_INT(poet_dataset_count(data, POET_SPLIT_SEEN), 2);
+    CHECK_INT(poet_dataset_count(data, POET_SPLIT_UNSEEN), 0);
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 0, &e));
+    CHECK_STR(e.caption, "a grey clip");
+    CHECK(strstr(e.attributes, "\"mood\":7") != NULL);
+    CHECK(e.clip.t == 5 && e.clip.h == 32 && e.clip.w == 32);
+    check_grey(&e, 0, 0, false);
+    poet_example_free(&e);
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 1, &e));
+    check_grey(&e, 0, 2, true);
+    poet_example_free(&e);
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_SEEN, 1, &e));
+    check_grey(&e, 5, 1, false);
+    poet_example_free(&e);
+    poet_dataset_close(data);
+
+    poet_dataset_options wrong = {.t = 9};
+    CHECK_FAILS(poet_dataset_open(in_root("out"), &wrong, &data), POET_ERR_MISMATCH, "5 frames");
+    l.text[0] = 0;
+    CHECK_OK(poet_import(in_root("in"), in_root("out"), &options, &task, &report));
+    CHECK(strstr(l.text, "already") != NULL);
+    check_report(&report);
+}
+
+/* Stopped at any moment and started again, the import ends with the same clips. */
+static void test_resume(void)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    int rounds = 0;
+    for (poet_status status = POET_ERR_INTERRUPTED; status == POET_ERR_INTERRUPTED; rounds++) {
+        listener l = {.stop_at = 9 + rounds};
+        poet_task task = listen(&l);
+        status = poet_import(in_root("in"), in_root("resumed"), &options, &task, &report);
+        CHECK(status == POET_OK || status == POET_ERR_INTERRUPTED);
+        CHECK((status == POET_OK) == poet_is_file(in_root("resumed/manifest.json")));
+    }
+    CHECK(rounds > 1);
+    check_report(&report);
+    CHECK(!poet_is_file(in_root("resumed/import.json")));
+    poet_dataset *a, *b;
+    CHECK_OK(poet_dataset_open(in_root("out"), NULL, &a));
+    CHECK_OK(poet_dataset_open(in_root("resumed"), NULL, &b));
+    for (uint64_t i = 0; i < 4; i++) {
+        poet_split split = i < 2 ? POET_SPLIT_TRAIN : POET_SPLIT_SEEN;
+        poet_example x, y;
+        CHECK_OK(poet_dataset_read(a, split, i % 2, &x));
+        CHECK_OK(poet_dataset_read(b, split, i % 2, &y));
+        CHECK_STR(x.caption, y.caption);
+        CHECK(memcmp(x.clip.pixels, y.clip.pixels, 5 * 32 * 32 * 3) == 0);
+        poet_example_free(&x);
+        poet_example_free(&y);
+    }
+    poet_dataset_close(a);
+    poet_dataset_close(b);
+}
+
+static void find_shard(const char *folder, char *name, size_t room)
+{
+    poet_manifest m;
+    char path[200];
+    snprintf(path, sizeof path, "%s/manifest.json", folder);
+    CHECK_OK(poet_manifest_read(in_root(path), &m));
+    snprintf(name, room, "%s/%s", folder, m.shard[0].file);
+    poet_manifest_destroy(&m);
+}
+
+/* A flipped byte anywhere in a shard is noticed by verify, in a clip by reading it. */
+static void test_damage(void)
+{
+    char name[200];
+    find_shard("resumed", name, sizeof name);
+    unsigned char *bytes;
+    size_t size;
+    CHECK_OK(poet_file_read(in_root(name), 1 << 24, &bytes, &size));
+    for (size_t at = POET_SHARD_HEAD; at < size; at += 37) {
+        poet_dataset *data;
+        poet_example e;
+        bytes[at] ^= 4;
+        write_text(name, (const char *)bytes, size);
+        CHECK_OK(poet_dataset_open(in_root("resumed"), NULL, &data));
+        CHECK_FAILS(poet_dataset_verify(data, NULL), POET_ERR_FORMAT, "wrong checksum");
+        bool noticed = false;
+        for (uint64_t i = 0; i < 2; i++)
+            for (int split = 0; split < 2; split++) {
+                poet_status status = poet_dataset_read(data, (poet_split)split, i, &e);
+                noticed = noticed || status == POET_ERR_FORMAT;
+                if (status == POET_OK)
+                    poet_example_free(&e);
+            }
+        poet_dataset_close(data);
+        bytes[at] ^= 4;
+        poet_manifest m;
+        CHECK_OK(poet_manifest_read(in_root("resumed/manifest.json"), &m));
+        bool first_shard = false;
+        for (size_t i = 0; i < m.clips; i++)
+            first_shard = first_shard || (m.clip[i].shard == 0 && m.clip[i].offset <= at &&
+                                          at < m.clip[i].offset + m.clip[i].bytes);
+        CHECK(noticed == first_shard);
+        poet_manifest_destroy(&m);
+    }
+    poet_dataset *data;
+    write_text(name, (const char *)bytes, size - 1);
+    CHECK_FAILS(poet_dataset_open(in_root("resumed"), NULL, &data), POET_ERR_FORMAT,
+                "the manifest says");
+    unlink(in_root(name));
+    CHECK_FAILS(poet_dataset_open(in_root("resumed"), NULL, &data), POET_ERR_IO, "shard-");
+    poet_free(bytes);
+}
+
+/* Broken manifests are refused with a sentence, never believed. */
+static void test_manifest(void)
+{
+    static const char *const broken[] = {
+        "",
+        "{",
+        "[]",
+        "{\"format\":\"x\",\"version\":1}",
+        "{\"format\":\"pocketpoet-dataset\",\"version\":2}",
+        "{\"format\":\"pocketpoet-dataset\",\"version\":1,\"frames\":0,\"height\":1,\"width\":1,"
+        "\"fps\":8.0,\"request\":\"\",\"sources\":0,\"broken\":0,\"padded\":0}",
+        "{\"format\":\"pocketpoet-dataset\",\"version\":1,\"frames\":1,\"height\":1,\"width\":1,"
+        "\"fps\":8.0,\"request\":\"\",\"sources\":0,\"broken\":0,\"padded\":0,\"shards\":[{"
+        "\"file\":"
+        "\"../x\",\"bytes\":99,\"crc32\":0}],\"clips\":[]}",
+        "{\"format\":\"pocketpoet-dataset\",\"version\":1,\"frames\":1,\"height\":1,\"width\":1,"
+        "\"fps\":8.0,\"request\":\"\",\"sources\":0,\"broken\":0,\"padded\":0,\"shards\":[{"
+        "\"file\":"
+        "\"x\",\"bytes\":99,\"crc32\":0}],\"clips\":[{\"file\":\"\",\"source\":\"\",\"start\":0,"
+        "\"split\":\"train\",\"caption\":\"\",\"shard\":0,\"offset\":90,\"bytes\":10,\"crc32\":0,"
+        "\"attributes\":{}}]}"};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        poet_manifest m;
+        write_text("broken.json", broken[i], strlen(broken[i]));
+        CHECK_FAILS(poet_manifest_read(in_root("broken.json"), &m), POET_ERR_FORMAT, "broken.json");
+    }
+}
+
+static void test_csv(void)
+{
+    char text[] = "file,caption\r\n\"a,1.mp4\",\"said \"\"hi\"\"\nthere\"\r\nb.mp4,\n\"open,x";
+    char *at = text, *field[4];
+    CHECK_INT(poet_csv_row(&at, field, 4), 2);
+    CHECK_STR(field[1], "caption");
+    CHECK_INT(poet_csv_row(&at, field, 4), 2);
+    CHECK_STR(field[0], "a,1.mp4");
+    CHECK_STR(field[1], "said \"hi\"\nthere");
+    CHECK_INT(poet_csv_row(&at, field, 4), 2);
+    CHECK_STR(field[1], "");
+    CHECK_INT(poet_csv_row(&at, field, 4), -1);
+}
+
+/* captions.csv with an invalid and a huge caption, and captions in text files; the hash split keeps
+ * one of the two out. */
+static void test_other_captions(void)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    CHECK_OK(poet_make_directory(in_root("csv")));
+    for (int i = 0; i < 4; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "csv/%d.mp4", i);
+        write_video(name, 5, i);
+    }
+    char lines[6000] = "caption,file\n\"one, two\",0.mp4\n\xFF\xFE,1.mp4\nfine,2.mp4\n";
+    size_t length = strlen(lines);
+    memset(lines + length, 'x', 5000);
+    strcpy(lines + length + 5000, ",3.mp4\nshort row\n");
+    write_text("csv/captions.csv", lines, strlen(lines));
+    CHECK_OK(poet_import(in_root("csv"), in_root("csv-out"), &options, NULL, &report));
+    CHECK_INT(report.clips, 2);
+    CHECK_INT(report.heldout, 1);
+    CHECK_INT(report.skipped[POET_IMPORT_BAD_CAPTION], 2);
+    CHECK_INT(report.skipped[POET_IMPORT_BAD_LINE], 1);
+
+    unlink(in_root("csv/captions.csv"));
+    write_text("csv/1.txt", "from a text file\n", 17);
+    options.heldout = 0;
+    CHECK_OK(poet_import(in_root("csv"), in_root("csv-out"), &options, NULL, &report));
+    CHECK_INT(report.clips, 1);
+    CHECK_INT(report.heldout, 0);
+    CHECK_INT(report.skipped[POET_IMPORT_NO_CAPTION], 3);
+    poet_dataset *data;
+    poet_example e;
+    CHECK_OK(poet_dataset_open(in_root("csv-out"), NULL, &data));
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 0, &e));
+    CHECK_STR(e.caption, "from a text file");
+    poet_example_free(&e);
+    poet_dataset_close(data);
+
+    CHECK_FAILS(poet_import(in_root("nowhere"), in_root("x"), &options, NULL, NULL), POET_ERR_IO,
+                "nowhere");
+    options.level = 50;
+    CHECK_FAILS(poet_import(in_root("csv"), in_root("x"), &options, NULL, NULL), POET_ERR_ARG,
+                "level 50");
+}
+
+int main(void)
+{
+    strcpy(root, "/tmp/poet-import-XXXXXX");
+    CHECK(mkdtemp(root) != NULL);
+    size_t before = poet_memory_get_stats().blocks;
+    make_folder();
+    test_import();
+    test_resume();
+    test_damage();
+    test_manifest();
+    test_csv();
+    test_other_captions();
+    CHECK_INT(poet_memory_get_stats().blocks, before);
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", root);
+    CHECK(system(command) == 0);
+    return CHECK_RESULT();
+}
