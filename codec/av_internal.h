@@ -11,8 +11,14 @@
 /* Silences FFmpeg (once) and forgets its last complaint. Call before each piece of work with it. */
 void poet_av_begin(void);
 
+/* True when FFmpeg complained since then. */
+bool poet_av_complained(void);
+
 /* "path: what: FFmpeg's name of the error (FFmpeg's last complaint)". */
 poet_status poet_av_fail(poet_status code, const char *path, const char *what, int av_error);
+
+/* POET_ERR_FORMAT when a GIF file ends before its trailer. */
+poet_status poet_gif_check(const char *path);
 
 /* A decoded frame to RGB: colour matrix, alpha, square pixels and orientation. */
 typedef struct poet_av_converter poet_av_converter;

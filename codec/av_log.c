@@ -42,6 +42,11 @@ void poet_av_begin(void)
     last_complaint[0] = 0;
 }
 
+bool poet_av_complained(void)
+{
+    return last_complaint[0] != 0;
+}
+
 poet_status poet_av_fail(poet_status code, const char *path, const char *what, int av_error)
 {
     char reason[AV_ERROR_MAX_STRING_SIZE] = "";

@@ -63,6 +63,8 @@ static poet_status open_format(av_source *s)
     /* FFmpeg would draw any .txt file as a terminal. */
     if (strcmp(s->format->iformat->name, "tty") == 0)
         return POET_FAIL(POET_ERR_FORMAT, "%s: is a text file, not a video", s->path);
+    if (strcmp(s->format->iformat->name, "gif") == 0 && !s->keep_damaged)
+        POET_TRY(poet_gif_check(s->path));
     error = avformat_find_stream_info(s->format, NULL);
     if (error < 0)
         return poet_av_fail(POET_ERR_FORMAT, s->path, "holds no readable streams", error);
@@ -102,6 +104,8 @@ static poet_status open_decoder(av_source *s)
 {
     const AVCodec *decoder = find_decoder(s->stream);
     const AVCodecParameters *parameters = s->stream->codecpar;
+    if (parameters->codec_id == AV_CODEC_ID_NONE)
+        return POET_FAIL(POET_ERR_FORMAT, "%s: its video is of no known kind", s->path);
     if (!decoder)
         return POET_FAIL(POET_ERR_UNSUPPORTED, "%s: this FFmpeg has no decoder for %s", s->path,
                          avcodec_get_name(parameters->codec_id));
@@ -153,7 +157,11 @@ static void describe(av_source *s)
 /* One packet into the decoder, or the end. */
 static int feed(av_source *s)
 {
+    poet_av_begin();
     int error = av_read_frame(s->format, s->packet);
+    /* Some demuxers only mention that the file was cut. */
+    if (error == AVERROR_EOF && poet_av_complained() && !s->keep_damaged)
+        return AVERROR_INVALIDDATA;
     if (error == AVERROR_EOF)
         return avcodec_send_packet(s->codec, NULL);
     if (error < 0)
