@@ -11,8 +11,8 @@
  * its caption; a remainder is dropped, but a video shorter than one piece keeps its last frame on
  * screen until the piece is full.
  *
- * Split: "train", or one of "dev", "val", "valid", "validation", "test", "heldout". Where it is not
- * given, a hash of the source's name decides; when that would hold nothing out of two or more
+ * Split: "train", or one of "dev", "val", "valid", "validation", "test", "heldout" and the two
+ * that synth writes, "heldout-seen" and "heldout-unseen". Where it is not given, a hash of the source's name decides; when that would hold nothing out of two or more
  * sources, the source of the smallest hash is held out. The source is attributes.source, or the
  * file itself: all pieces of one source go to one side; the first line that names a source decides.
  *

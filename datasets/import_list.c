@@ -72,7 +72,8 @@ static const char *clean_caption(char *text)
 
 static poet_import_side parse_side(const char *split)
 {
-    static const char *const heldout[] = {"dev", "val", "valid", "validation", "test", "heldout"};
+    static const char *const heldout[] = {"dev",  "val",     "valid",        "validation",
+                                          "test", "heldout", "heldout-seen", "heldout-unseen"};
     if (strcmp(split, "train") == 0)
         return POET_SIDE_TRAIN;
     for (size_t i = 0; i < sizeof heldout / sizeof *heldout; i++)
