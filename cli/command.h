@@ -41,8 +41,14 @@ typedef struct cli_spec {
  * page and ends the process. */
 poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char **argv);
 
+poet_status cmd_import(cli_context *context, int argc, char **argv);
+poet_status cmd_decode(cli_context *context, int argc, char **argv);
+poet_status cmd_encode(cli_context *context, int argc, char **argv);
+poet_status cmd_generate(cli_context *context, int argc, char **argv);
 poet_status cmd_info(cli_context *context, int argc, char **argv);
 poet_status cmd_inspect(cli_context *context, int argc, char **argv);
 poet_status cmd_synth(cli_context *context, int argc, char **argv);
+poet_status cmd_train_generator(cli_context *context, int argc, char **argv);
+poet_status cmd_train_tokenizer(cli_context *context, int argc, char **argv);
 
 #endif

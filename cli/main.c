@@ -12,8 +12,15 @@ typedef struct command {
 } command;
 
 static const command commands[] = {
+    {"generate", "write a short video of a sentence", cmd_generate},
+    {"train-tokenizer", "learn a codebook, an encoder and a decoder from clips",
+     cmd_train_tokenizer},
+    {"train-generator", "learn to write codes after a sentence", cmd_train_generator},
+    {"encode", "clips to a token file", cmd_encode},
+    {"decode", "a clip of a token file to a video", cmd_decode},
     {"info", "what this build and machine can do; what is inside a model", cmd_info},
-    {"inspect", "what is inside a file: a model, a video, a picture", cmd_inspect},
+    {"inspect", "what is inside a file: a model, tokens, a dataset, a video", cmd_inspect},
+    {"import", "a folder of captioned videos becomes a dataset", cmd_import},
     {"synth", "draw captioned clips: shapes, digits, a street", cmd_synth},
 };
 

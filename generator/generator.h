@@ -25,6 +25,7 @@
 typedef struct poet_generator_config {
     int codes, code_dim; /* K and the length of a code's vector: the tokenizer's */
     poet_grid grid;      /* of one clip */
+    double fps;          /* of the clips it was trained on */
     int group_h, group_w;
     int text;       /* P: text positions, BEGIN and END included */
     int vocabulary; /* ids of the text vocabulary */
@@ -61,6 +62,9 @@ void poet_generator_destroy(poet_generator *generator);
 const poet_generator_config *poet_generator_get_config(const poet_generator *generator);
 const poet_bpe *poet_generator_bpe(const poet_generator *generator);
 poet_params *poet_generator_params(poet_generator *generator);
+
+/* Frees programs and caches: after weights were changed, and when memory is wanted back. */
+void poet_generator_forget_programs(poet_generator *generator);
 
 /* The fingerprint of the tokenizer whose codes it writes. */
 uint64_t poet_generator_fingerprint(const poet_generator *generator);

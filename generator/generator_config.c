@@ -71,6 +71,9 @@ poet_status poet_generator_config_check(const poet_generator_config *config)
             return POET_FAIL(POET_ERR_ARG, "generator: %s = %d is not between %d and %d",
                              fields[i].name, value, fields[i].low, fields[i].high);
     }
+    if (!(config->fps > 0 && config->fps <= 1000))
+        return POET_FAIL(POET_ERR_ARG, "generator: fps = %g is not between 0 and 1000",
+                         config->fps);
     if (config->width % config->heads || config->slot_width % config->slot_heads)
         return POET_FAIL(POET_ERR_ARG, "generator: a width must be a multiple of its heads");
     if (config->grid.h % config->group_h || config->grid.w % config->group_w)
@@ -88,6 +91,7 @@ void poet_generator_config_text(const poet_generator_config *config, char out[51
     for (int i = 0; i < FIELDS; i++)
         json_object_set_new(root, fields[i].name, json_integer(get(config, &fields[i])));
     json_object_set_new(root, "neighbours", json_boolean(config->neighbours));
+    json_object_set_new(root, "fps", json_real(config->fps));
     char *text = json_dumps(root, JSON_COMPACT);
     snprintf(out, 512, "%s", text ? text : "");
     free(text);

@@ -18,9 +18,6 @@ struct poet_generator {
     bool step_guided;
 };
 
-/* Frees the programs and the caches they share: before training, and when the batch changes. */
-void poet_generator_forget_programs(poet_generator *generator);
-
 /* ---- sequence.c: where everything stands in the sequence; host side ---- */
 
 enum { POET_NEIGHBOURS = 8 };

@@ -105,6 +105,7 @@ poet_status poet_generator_train(poet_generator *generator, const poet_generator
     config.opaque = &f;
     if (!status)
         status = train(generator, training, &config, memory);
+    poet_generator_forget_programs(generator); /* a report may have made some */
     if (!status)
         status = poet_train_finish(generator->params);
     poet_free(f.captions);

@@ -100,12 +100,18 @@ poet_status poet_tokenizer_save(poet_tokenizer *tokenizer, const char *path, boo
     return status;
 }
 
+void poet_tokenizer_forget_programs(poet_tokenizer *tokenizer)
+{
+    poet_program_destroy(tokenizer->encoder);
+    poet_program_destroy(tokenizer->decoder);
+    tokenizer->encoder = tokenizer->decoder = NULL;
+}
+
 void poet_tokenizer_destroy(poet_tokenizer *tokenizer)
 {
     if (!tokenizer)
         return;
-    poet_program_destroy(tokenizer->encoder);
-    poet_program_destroy(tokenizer->decoder);
+    poet_tokenizer_forget_programs(tokenizer);
     poet_params_destroy(tokenizer->params);
     poet_free(tokenizer);
 }

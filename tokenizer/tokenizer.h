@@ -71,6 +71,9 @@ void poet_tokenizer_destroy(poet_tokenizer *tokenizer);
 const poet_tokenizer_config *poet_tokenizer_get_config(const poet_tokenizer *tokenizer);
 poet_params *poet_tokenizer_params(poet_tokenizer *tokenizer);
 
+/* Encoding and decoding keep programs with packed weights: call this after weights were changed (training does at its end). */
+void poet_tokenizer_forget_programs(poet_tokenizer *tokenizer);
+
 /* Of weights and codebook: two tokenizers whose tokens can be exchanged have the same one. */
 poet_status poet_tokenizer_fingerprint(poet_tokenizer *tokenizer, uint64_t *out);
 

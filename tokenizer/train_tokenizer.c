@@ -97,9 +97,7 @@ poet_status poet_tokenizer_train(poet_tokenizer *tokenizer, const poet_tokenizer
 {
     poet_grid grid;
     POET_TRY(poet_tokenizer_grid(&tokenizer->config, training->t, training->h, training->w, &grid));
-    poet_program_destroy(tokenizer->encoder);
-    poet_program_destroy(tokenizer->decoder);
-    tokenizer->encoder = tokenizer->decoder = NULL;
+    poet_tokenizer_forget_programs(tokenizer);
     feeder f = {.training = training,
                 .bytes = (size_t)training->b * (size_t)training->t * (size_t)training->h *
                          (size_t)training->w * 3};
@@ -117,6 +115,7 @@ poet_status poet_tokenizer_train(poet_tokenizer *tokenizer, const poet_tokenizer
     config.feed = feed;
     config.opaque = &f;
     poet_status status = train(tokenizer, training, &config, memory);
+    poet_tokenizer_forget_programs(tokenizer); /* a report may have made some */
     if (!status)
         status = poet_train_finish(tokenizer->params);
     poet_free(f.frames);

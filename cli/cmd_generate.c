@@ -1,0 +1,254 @@
+/* generate: from sentences to clips. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/pair.h"
+#include "codec/video.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { PROMPT_LIMIT = 100 * 1000, FILE_LIMIT = 64 << 20, SHEET_FRAMES = 9, SHEET_ROWS = 64 };
+
+typedef struct generate_run {
+    const char *output, *model, *sheet, *prompts_file;
+    uint64_t seed;
+    poet_sampling sampling;
+    int enlarge, sheet_enlarge, batch;
+    cli_pair pair;
+    char *text; /* of the prompts file */
+    const char **prompts;
+    int n;
+    poet_clip *sheet_clips;
+    json_t *clips; /* the results, for --json */
+} generate_run;
+
+/* ---- prompts ---- */
+
+static poet_status check_prompt(const char *prompt, const char *where)
+{
+    size_t bytes = strlen(prompt), bad;
+    if (bytes > PROMPT_LIMIT)
+        return POET_FAIL(POET_ERR_ARG, "%s: the prompt has %zu bytes; at most %d are read", where,
+                         bytes, PROMPT_LIMIT);
+    if (!poet_utf8_valid(prompt, bytes, &bad))
+        return POET_FAIL(POET_ERR_ARG, "%s: the prompt is not valid UTF-8 at byte %zu", where, bad);
+    return POET_OK;
+}
+
+/* One prompt a line; empty lines are left out. */
+static poet_status read_prompts(generate_run *run)
+{
+    unsigned char *text;
+    size_t size, lines = 1;
+    POET_TRY(poet_file_read(run->prompts_file, FILE_LIMIT, &text, &size));
+    run->text = (char *)text;
+    if (strlen(run->text) != size)
+        return POET_FAIL(POET_ERR_FORMAT, "%s: is not a text file", run->prompts_file);
+    for (size_t i = 0; i < size; i++)
+        lines += text[i] == '\n';
+    run->prompts = poet_calloc(lines, sizeof *run->prompts);
+    if (!run->prompts)
+        return POET_ERR_NOMEM;
+    char *rest = NULL;
+    for (char *line = strtok_r(run->text, "\r\n", &rest); line;
+         line = strtok_r(NULL, "\r\n", &rest)) {
+        POET_TRY(check_prompt(line, run->prompts_file));
+        run->prompts[run->n++] = line;
+    }
+    return run->n ? POET_OK : POET_FAIL(POET_ERR_FORMAT, "%s: has no prompts", run->prompts_file);
+}
+
+static poet_status take_prompts(generate_run *run, const cli_context *context)
+{
+    if (run->prompts_file && context->n_operands)
+        return POET_FAIL(POET_ERR_ARG, "generate takes a PROMPT or --prompts FILE, not both");
+    if (run->prompts_file)
+        return read_prompts(run);
+    if (!context->n_operands)
+        return POET_FAIL(POET_ERR_ARG, "generate wants a PROMPT, or --prompts FILE");
+    run->prompts = poet_calloc(1, sizeof *run->prompts);
+    if (!run->prompts)
+        return POET_ERR_NOMEM;
+    run->prompts[run->n++] = context->operands[0];
+    return check_prompt(context->operands[0], "PROMPT");
+}
+
+/* ---- results ---- */
+
+/* out.mp4 for one prompt; out-0001.mp4, out-0002.mp4, ... for a file of them. */
+static poet_status output_name(const generate_run *run, int i, char **out)
+{
+    size_t room = strlen(run->output) + 32;
+    *out = poet_alloc(room);
+    if (!*out)
+        return POET_ERR_NOMEM;
+    const char *slash = strrchr(run->output, '/'), *dot = strrchr(run->output, '.');
+    bool has_extension = dot && (!slash || dot > slash);
+    int stem = (int)(has_extension ? (size_t)(dot - run->output) : strlen(run->output));
+    if (!run->prompts_file)
+        snprintf(*out, room, "%s", run->output);
+    else
+        snprintf(*out, room, "%.*s-%04d%s", stem, run->output, i + 1, has_extension ? dot : "");
+    return POET_OK;
+}
+
+static poet_status write_clip(generate_run *run, int i, const poet_clip *clip)
+{
+    char seed[24], codes[16], notice[POET_NOTICE_BYTES], *path;
+    const poet_tokenizer_config *c = poet_tokenizer_get_config(run->pair.tokenizer);
+    snprintf(seed, sizeof seed, "%" PRIu64, run->seed + (uint64_t)i);
+    snprintf(codes, sizeof codes, "%d", c->codes);
+    const poet_video_tag tags[] = {
+        {"prompt", run->prompts[i]}, {"seed", seed}, {"model", run->model}, {"codes", codes}};
+    poet_write_options options = {.tags = tags, .tag_count = 4, .enlarge = run->enlarge};
+    POET_TRY(output_name(run, i, &path));
+    poet_status status = poet_video_write(path, clip, &options, notice);
+    if (!status && *notice)
+        fprintf(stderr, "pocketpoet: %s\n", notice);
+    if (!status)
+        json_array_append_new(run->clips,
+                              json_pack("{s:s, s:s, s:I}", "clip", path, "prompt", run->prompts[i],
+                                        "seed", (json_int_t)(run->seed + (uint64_t)i)));
+    poet_free(path);
+    return status;
+}
+
+static poet_status decode_clip(generate_run *run, const int32_t *codes, poet_clip *out)
+{
+    const poet_generator_config *c = poet_generator_get_config(run->pair.generator);
+    int patch = poet_tokenizer_get_config(run->pair.tokenizer)->patch;
+    POET_TRY(poet_clip_create(1 + POET_PATCH_FRAMES * (c->grid.t - 1), c->grid.h * patch,
+                              c->grid.w * patch, c->fps, out));
+    return poet_tokenizer_decode(run->pair.tokenizer, codes, &c->grid, out->pixels);
+}
+
+/* Prompts [first, first + n) in one batch. */
+static poet_status generate_batch(generate_run *run, const poet_task *task, int first, int n,
+                                  int *cut)
+{
+    int64_t per_clip = poet_grid_codes(&poet_generator_get_config(run->pair.generator)->grid);
+    int32_t *codes = poet_alloc((size_t)n * (size_t)per_clip * sizeof *codes);
+    uint64_t *seeds = poet_alloc((size_t)n * sizeof *seeds);
+    poet_status status = codes && seeds ? POET_OK : POET_ERR_NOMEM;
+    for (int i = 0; i < n && !status; i++)
+        seeds[i] = run->seed + (uint64_t)(first + i);
+    if (!status)
+        status = poet_generator_write(run->pair.generator, n, run->prompts + first, seeds,
+                                      &run->sampling, task, codes, cut);
+    for (int i = 0; i < n && !status; i++) {
+        poet_clip clip = {0};
+        status = decode_clip(run, codes + i * per_clip, &clip);
+        if (!status && run->output)
+            status = write_clip(run, first + i, &clip);
+        if (!status && run->sheet && first + i < SHEET_ROWS)
+            run->sheet_clips[first + i] = clip;
+        else
+            poet_clip_free(&clip);
+    }
+    poet_free(seeds);
+    poet_free(codes);
+    return status;
+}
+
+static poet_status report(const cli_context *context, const generate_run *run)
+{
+    if (context->json)
+        return cli_print_json(json_pack("{s:O, s:s*, s:s}", "clips", run->clips, "sheet",
+                                        run->sheet, "model", run->model));
+    size_t i;
+    json_t *row;
+    json_array_foreach(run->clips, i, row)
+        printf("clip: %s\n", json_string_value(json_object_get(row, "clip")));
+    if (run->sheet)
+        printf("sheet: %s\n", run->sheet);
+    return POET_OK;
+}
+
+static poet_status generate(cli_context *context, generate_run *run)
+{
+    int cut = 0;
+    POET_TRY(poet_sampling_check(&run->sampling));
+    POET_TRY(take_prompts(run, context));
+    POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
+    run->sheet_clips = poet_calloc(SHEET_ROWS, sizeof *run->sheet_clips);
+    if (!run->sheet_clips)
+        return POET_ERR_NOMEM;
+    for (int first = 0; first < run->n; first += run->batch) {
+        int n = run->n - first < run->batch ? run->n - first : run->batch;
+        POET_TRY(generate_batch(run, &context->task, first, n, &cut));
+    }
+    if (cut)
+        poet_task_message(&context->task,
+                          "%d of %d prompts are longer than the model reads (%d text tokens); "
+                          "their ends were left out",
+                          cut, run->n, poet_generator_get_config(run->pair.generator)->text);
+    int rows = run->n < SHEET_ROWS ? run->n : SHEET_ROWS;
+    if (run->sheet)
+        POET_TRY(poet_contact_sheet_write(run->sheet, run->sheet_clips, rows, SHEET_FRAMES,
+                                          run->sheet_enlarge));
+    return report(context, run);
+}
+
+static poet_status parse(cli_context *context, generate_run *run, int argc, char **argv)
+{
+    const cli_option options[] = {
+        CLI_PATH("output", 'o', &run->output, "FILE", NULL,
+                 "MP4, MOV, WebM, GIF or PNG (a sprite sheet, with JSON beside it) by extension"),
+        CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
+                 "a model that came with the program, or a folder with one"),
+        CLI_PATH("prompts", 0, &run->prompts_file, "FILE", NULL,
+                 "one prompt a line: out.mp4 becomes out-0001.mp4, out-0002.mp4, ..."),
+        CLI_PATH("sheet", 0, &run->sheet, "FILE.png", NULL,
+                 "also draw the clips as a contact sheet, one row each"),
+        CLI_SEED("seed", 's', &run->seed, "1",
+                 "another seed, another clip; prompt i of a file takes seed + i"),
+        CLI_FLOAT("guidance", 0, &run->sampling.guidance, 0, 100, "G", "2",
+                  "how closely the sentence is followed; 1: off"),
+        CLI_FLOAT("temperature", 0, &run->sampling.temperature, 0, 100, "T", "1",
+                  "0: always the likeliest code"),
+        CLI_INT("top-k", 0, &run->sampling.top_k, 0, POET_MAX_CODES, "K", "0",
+                "only the K likeliest codes; 0: all"),
+        CLI_FLOAT("top-p", 0, &run->sampling.top_p, 0, 1, "P", "1",
+                  "only the likeliest codes that together have probability P"),
+        CLI_FLOAT("min-p", 0, &run->sampling.min_p, 0, 1, "P", "0",
+                  "only codes at least P times as likely as the likeliest"),
+        CLI_INT("enlarge", 0, &run->enlarge, 1, 32, "N", "4", "pixels of a pixel, a side"),
+        CLI_INT("sheet-enlarge", 0, &run->sheet_enlarge, 1, 32, "N", "2", "the same, of the sheet"),
+        CLI_INT("batch", 'b', &run->batch, 1, 256, "N", "8", "prompts that are written together"),
+        CLI_END,
+    };
+    const cli_spec spec = {
+        .operands = "[PROMPT]",
+        .min_operands = 0,
+        .max_operands = 1,
+        .description = "Writes a short video of a sentence.\n"
+                       "\n"
+                       "The same model, prompt, seed and settings give the same clip.",
+        .examples = "generate \"a small red circle moves left quickly\" -o out.mp4\n"
+                    "generate --prompts prompts.txt -o clips/clip.gif --seed 7",
+        .options = options,
+        .json = true,
+    };
+    POET_TRY(cli_parse(context, &spec, argc, argv));
+    if (!run->output && !run->sheet)
+        return POET_FAIL(POET_ERR_ARG, "generate wants --output FILE (or --sheet FILE.png)");
+    return POET_OK;
+}
+
+poet_status cmd_generate(cli_context *context, int argc, char **argv)
+{
+    generate_run run = {0};
+    POET_TRY(parse(context, &run, argc, argv));
+    run.clips = json_array();
+    poet_status status = generate(context, &run);
+    json_decref(run.clips);
+    for (int i = 0; run.sheet_clips && i < SHEET_ROWS; i++)
+        poet_clip_free(&run.sheet_clips[i]);
+    poet_free(run.sheet_clips);
+    poet_free(run.prompts);
+    poet_free(run.text);
+    cli_pair_close(&run.pair);
+    return status;
+}

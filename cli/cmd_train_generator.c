@@ -1,0 +1,245 @@
+/* train-generator: the transformer that writes codes after a sentence, from a token file. */
+#include "base/memory.h"
+#include "cli/output.h"
+#include "cli/training.h"
+#include "codec/tokfile.h"
+#include "datasets/sampler.h"
+#include "eval/metrics.h"
+#include "generator/generator.h"
+
+enum { REPORT_CLIPS = 96 };
+
+typedef struct generator_run {
+    cli_training training;
+    poet_generator_config config;
+    const char *tokenizer, *heldout;
+    int group, vocabulary;
+    float drop_text;
+    bool no_neighbours;
+    poet_tokfile *file, *heldout_file;
+    poet_generator *generator;
+} generator_run;
+
+/* All clips of a file must have the grid of the model. */
+static poet_status check_grid(const poet_tokfile *file, const char *path, const poet_grid *grid)
+{
+    for (size_t i = 0; i < poet_tokfile_count(file); i++) {
+        poet_tokfile_clip info = poet_tokfile_info(file, i);
+        if ((int)info.t != grid->t || (int)info.h != grid->h || (int)info.w != grid->w)
+            return POET_FAIL(POET_ERR_MISMATCH,
+                             "%s: clip %zu has %ux%ux%u codes, the first one %dx%dx%d", path, i,
+                             info.t, info.h, info.w, grid->t, grid->h, grid->w);
+    }
+    return POET_OK;
+}
+
+static poet_status open_tokens(const char *path, uint64_t fingerprint, poet_tokfile **out)
+{
+    POET_TRY(poet_tokfile_open(path, out));
+    if (poet_tokfile_count(*out) == 0)
+        return POET_FAIL(POET_ERR_FORMAT, "%s: has no clips", path);
+    return poet_tokfile_check_fingerprint(*out, fingerprint);
+}
+
+/* ---- batches ---- */
+
+static poet_status read_clip(const poet_tokfile *file, size_t i, int32_t *codes,
+                             const char **caption)
+{
+    *caption = poet_tokfile_info(file, i).caption;
+    return poet_tokfile_read(file, i, (uint32_t *)codes);
+}
+
+static poet_status next_tokens(void *opaque, int64_t step, int b, int32_t *codes,
+                               const char **captions)
+{
+    const generator_run *run = opaque;
+    poet_sampler sampler = {run->training.seed, poet_tokfile_count(run->file)};
+    int64_t per_clip = poet_grid_codes(&run->config.grid);
+    for (int i = 0; i < b; i++) {
+        uint64_t position = (uint64_t)step * (uint64_t)b + (uint64_t)i;
+        POET_TRY(read_clip(run->file, (size_t)poet_sampler_at(&sampler, position),
+                           codes + i * per_clip, &captions[i]));
+    }
+    return POET_OK;
+}
+
+/* Held-out bits per clip with the weights as they are. */
+static poet_status report(void *opaque, int64_t step, char *text, size_t room)
+{
+    generator_run *run = opaque;
+    (void)step;
+    if (!run->heldout_file)
+        return POET_OK;
+    size_t n = poet_tokfile_count(run->heldout_file);
+    n = n < REPORT_CLIPS ? n : REPORT_CLIPS;
+    size_t per_clip = (size_t)poet_grid_codes(&run->config.grid);
+    int32_t *codes = poet_alloc(n * per_clip * sizeof *codes);
+    const char **captions = poet_calloc(n, sizeof *captions);
+    double *bits = poet_calloc(n, sizeof *bits);
+    poet_status status = codes && captions && bits ? POET_OK : POET_ERR_NOMEM;
+    for (size_t i = 0; i < n && !status; i++)
+        status = read_clip(run->heldout_file, i, codes + i * per_clip, &captions[i]);
+    poet_generator_forget_programs(run->generator);
+    if (!status)
+        status = poet_generator_score(run->generator, (int)n, codes, captions, bits);
+    poet_generator_forget_programs(run->generator);
+    poet_mean mean = {0};
+    for (size_t i = 0; i < n && !status; i++)
+        poet_mean_add(&mean, bits[i]);
+    if (!status)
+        snprintf(text, room, "\"bits_per_clip\": %.1f, \"bits_interval\": %.1f", mean.mean,
+                 mean.interval);
+    poet_free(bits);
+    poet_free(captions);
+    poet_free(codes);
+    return status;
+}
+
+/* ---- what the model follows from ---- */
+
+static poet_status learn_vocabulary(const generator_run *run, poet_bpe **out)
+{
+    size_t n = poet_tokfile_count(run->file);
+    const char **captions = poet_calloc(n, sizeof *captions);
+    if (!captions)
+        return POET_ERR_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        captions[i] = poet_tokfile_info(run->file, i).caption;
+    poet_bpe_options options = poet_bpe_defaults();
+    options.size = run->vocabulary;
+    poet_status status = poet_bpe_train(captions, n, &options, out);
+    poet_free(captions);
+    return status;
+}
+
+static poet_status create(generator_run *run, poet_device *device)
+{
+    poet_tokenizer *tokenizer;
+    poet_generator_config *c = &run->config;
+    uint64_t fingerprint = 0;
+    float *vectors = NULL;
+    poet_bpe *bpe;
+    POET_TRY(poet_tokenizer_load(device, run->tokenizer, &tokenizer));
+    const poet_tokenizer_config *tc = poet_tokenizer_get_config(tokenizer);
+    poet_status status = poet_tokenizer_fingerprint(tokenizer, &fingerprint);
+    if (!status) {
+        vectors =
+            poet_alloc((size_t)tc->levels * (size_t)tc->codes * (size_t)tc->dim * sizeof *vectors);
+        status = vectors ? poet_tokenizer_vectors(tokenizer, vectors) : POET_ERR_NOMEM;
+    }
+    c->codes = tc->codes;
+    c->code_dim = tc->dim;
+    poet_tokenizer_destroy(tokenizer);
+    if (!status)
+        status = poet_tokfile_check_fingerprint(run->file, fingerprint);
+    if (!status && run->heldout)
+        status = open_tokens(run->heldout, fingerprint, &run->heldout_file);
+    if (!status)
+        status = learn_vocabulary(run, &bpe);
+    if (!status) {
+        c->vocabulary = poet_bpe_size(bpe);
+        status = poet_generator_create(device, c, bpe, vectors, fingerprint, run->training.seed,
+                                       &run->generator);
+    }
+    poet_free(vectors);
+    return status;
+}
+
+static poet_status prepare(cli_context *context, generator_run *run, poet_device *device)
+{
+    const char *path = context->operands[0];
+    POET_TRY(poet_tokfile_open(path, &run->file));
+    if (poet_tokfile_count(run->file) == 0)
+        return POET_FAIL(POET_ERR_FORMAT, "%s: has no clips", path);
+    const poet_tokfile_header *header = poet_tokfile_get_header(run->file);
+    poet_tokfile_clip first = poet_tokfile_info(run->file, 0);
+    poet_grid grid = {(int)first.t, (int)first.h, (int)first.w, (int)header->levels};
+    run->config.grid = grid;
+    run->config.fps = header->fps;
+    POET_TRY(check_grid(run->file, path, &grid));
+    POET_TRY(create(run, device));
+    return run->heldout_file ? check_grid(run->heldout_file, run->heldout, &grid) : POET_OK;
+}
+
+static poet_status train(cli_context *context, generator_run *run, poet_device *device)
+{
+    cli_training *t = &run->training;
+    poet_generator_training training = poet_generator_training_defaults();
+    POET_TRY(cli_training_complete(t, context, &training.train));
+    POET_TRY(prepare(context, run, device));
+    training.b = t->batch;
+    training.drop_text = run->drop_text;
+    training.seed = t->seed;
+    training.train.report = report;
+    training.train.report_opaque = run;
+    training.tokens = next_tokens;
+    training.opaque = run;
+    double started = poet_seconds();
+    POET_TRY(poet_generator_train(run->generator, &training, NULL));
+    POET_TRY(poet_generator_save(run->generator, t->output, false, NULL, 0));
+    cli_training_finish(t);
+    return cli_training_report(context, t, poet_seconds() - started);
+}
+
+static poet_status parse(cli_context *context, generator_run *run, int argc, char **argv)
+{
+    poet_generator_config *c = &run->config;
+    const cli_option options[] = {
+        CLI_TRAINING_ROWS(&run->training, "the generator to make", "10000", "4", "0.02"),
+        CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
+                 "the tokenizer that made the tokens"),
+        CLI_PATH("heldout", 0, &run->heldout, "FILE.ptok", NULL,
+                 "tokens of held-out clips, for the bits per clip in reports"),
+        CLI_INT("width", 0, &c->width, 8, 4096, "N", "256", "of the large transformer"),
+        CLI_INT("layers", 0, &c->layers, 1, 64, "N", "6", "of the large transformer"),
+        CLI_INT("heads", 0, &c->heads, 1, 64, "N", "4", "of the large transformer"),
+        CLI_INT("group", 'g', &run->group, 1, 16, "N", "2",
+                "NxN positions are written as one group; 1: a flat model"),
+        CLI_INT("slot-width", 0, &c->slot_width, 8, 4096, "N", "192",
+                "of the small transformer inside a group"),
+        CLI_INT("slot-layers", 0, &c->slot_layers, 1, 16, "N", "2", "of the small transformer"),
+        CLI_INT("slot-heads", 0, &c->slot_heads, 1, 64, "N", "4", "of the small transformer"),
+        CLI_INT("text", 0, &c->text, 4, 1024, "N", "32", "longest caption, in text tokens"),
+        CLI_INT("vocabulary", 0, &run->vocabulary, POET_BPE_FIRST_MERGE, POET_BPE_MAX_SIZE, "N",
+                "1024", "at most so many text tokens are learned from the captions"),
+        CLI_FLOAT("drop-text", 0, &run->drop_text, 0, 1, "P", "0.1",
+                  "share of examples without caption, for guidance"),
+        CLI_FLAG("no-neighbours", 0, &run->no_neighbours,
+                 "leave out the vectors of the codes around a group"),
+        CLI_END,
+    };
+    const cli_spec spec = {
+        .operands = "FILE.ptok",
+        .min_operands = 1,
+        .max_operands = 1,
+        .description = "Trains a generator: what writes the codes of a clip after a sentence.\n"
+                       "The token file comes from 'pocketpoet encode'.\n"
+                       "\n"
+                       "Ctrl-C saves; the same command goes on where it stopped.",
+        .examples = "train-generator train.ptok -t tokenizer.safetensors -o generator.safetensors",
+        .options = options,
+        .json = true,
+    };
+    POET_TRY(cli_parse(context, &spec, argc, argv));
+    if (!run->tokenizer)
+        return POET_FAIL(POET_ERR_ARG, "train-generator wants --tokenizer FILE");
+    c->group_h = c->group_w = run->group;
+    c->neighbours = !run->no_neighbours;
+    return POET_OK;
+}
+
+poet_status cmd_train_generator(cli_context *context, int argc, char **argv)
+{
+    generator_run run = {0};
+    poet_device *device;
+    POET_TRY(parse(context, &run, argc, argv));
+    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    poet_status status = train(context, &run, device);
+    poet_generator_destroy(run.generator);
+    poet_tokfile_close(run.heldout_file);
+    poet_tokfile_close(run.file);
+    poet_free(run.training.checkpoint);
+    poet_device_close(device);
+    return status;
+}

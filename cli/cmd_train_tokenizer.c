@@ -1,0 +1,159 @@
+/* train-tokenizer: a codebook, an encoder and a decoder from clips. */
+#include "base/memory.h"
+#include "cli/data_options.h"
+#include "cli/training.h"
+#include "eval/metrics.h"
+#include "tokenizer/tokenizer.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+static const char *const quantizers[] = {"vq", "fsq", "lfq", NULL};
+
+enum { REPORT_CLIPS = 64 };
+
+typedef struct tokenizer_run {
+    cli_training training;
+    cli_data data;
+    poet_tokenizer_config config;
+    const char *fsq_levels;
+    int quantizer;
+    poet_dataset *dataset;
+    poet_tokenizer *tokenizer;
+} tokenizer_run;
+
+/* "8,5,5,5" */
+static poet_status parse_fsq_levels(tokenizer_run *run)
+{
+    const char *at = run->fsq_levels;
+    while (at && *at && run->config.fsq_channels < POET_MAX_FSQ_CHANNELS) {
+        char *end;
+        long value = strtol(at, &end, 10);
+        if (end == at || value < 2 || value > 1024 || (*end && *end != ','))
+            break;
+        run->config.fsq_levels[run->config.fsq_channels++] = (int)value;
+        at = *end ? end + 1 : end;
+    }
+    if (!at || *at || !run->config.fsq_channels)
+        return POET_FAIL(POET_ERR_ARG, "--fsq-levels: '%.80s' is not a list like 8,5,5,5",
+                         run->fsq_levels ? run->fsq_levels : "");
+    return POET_OK;
+}
+
+/* Held-out PSNR with the weights as they are. */
+static poet_status report(void *opaque, int64_t step, char *text, size_t room)
+{
+    tokenizer_run *run = opaque;
+    (void)step;
+    uint64_t count = poet_dataset_count(run->dataset, POET_SPLIT_SEEN);
+    poet_mean psnr = {0};
+    poet_grid grid;
+    poet_clip shape = poet_dataset_geometry(run->dataset);
+    POET_TRY(poet_tokenizer_grid(&run->config, shape.t, shape.h, shape.w, &grid));
+    size_t bytes = (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
+    int32_t *codes = poet_alloc((size_t)poet_grid_codes(&grid) * sizeof *codes);
+    uint8_t *frames = poet_alloc(bytes);
+    poet_status status = codes && frames ? POET_OK : POET_ERR_NOMEM;
+    poet_tokenizer_forget_programs(run->tokenizer);
+    for (uint64_t i = 0; i < count && i < REPORT_CLIPS && !status; i++) {
+        poet_example example;
+        status = poet_dataset_read(run->dataset, POET_SPLIT_SEEN, i, &example);
+        if (status)
+            break;
+        status = poet_tokenizer_encode(run->tokenizer, example.clip.pixels, shape.t, shape.h,
+                                       shape.w, codes);
+        if (!status)
+            status = poet_tokenizer_decode(run->tokenizer, codes, &grid, frames);
+        if (!status)
+            poet_mean_add(&psnr, poet_psnr(frames, example.clip.pixels, bytes));
+        poet_example_free(&example);
+    }
+    poet_tokenizer_forget_programs(run->tokenizer);
+    if (!status && psnr.n)
+        snprintf(text, room, "\"psnr\": %.3f, \"psnr_clips\": %d", psnr.mean, (int)psnr.n);
+    poet_free(frames);
+    poet_free(codes);
+    return status;
+}
+
+static poet_status parse(cli_context *context, tokenizer_run *run, int argc, char **argv)
+{
+    poet_tokenizer_config *c = &run->config;
+    const cli_option options[] = {
+        CLI_TRAINING_ROWS(&run->training, "the tokenizer to make", "5000", "4", "0"),
+        CLI_INT("codes", 'k', &c->codes, 2, POET_MAX_CODES, "K", "1024", "size of the codebook"),
+        CLI_INT("patch", 'p', &c->patch, 4, 8, "N", "4",
+                "a token is 4 frames of NxN pixels: 4 or 8"),
+        CLI_INT("dim", 0, &c->dim, 1, 128, "N", "16", "numbers of a code vector"),
+        CLI_INT("width", 0, &c->width, 8, 1024, "N", "64", "channels of the convolutions"),
+        CLI_INT("encoder-blocks", 0, &c->encoder_blocks, 0, 10, "N", "2", "residual blocks"),
+        CLI_INT("decoder-blocks", 0, &c->decoder_blocks, 0, 10, "N", "3", "residual blocks"),
+        CLI_CHOICE("quantizer", 0, &run->quantizer, quantizers, "NAME", "vq",
+                   "how vectors become codes"),
+        CLI_INT("levels", 0, &c->levels, 1, POET_MAX_RESIDUAL_LEVELS, "N", "1",
+                "depth of the residual quantizer (vq)"),
+        CLI_TEXT("fsq-levels", 0, &run->fsq_levels, "LIST", NULL,
+                 "steps of each channel (fsq), e.g. 8,5,5,5 for 1,000 codes"),
+        CLI_DATA_ROWS(&run->data),
+        CLI_END,
+    };
+    const cli_spec spec = {
+        .operands = "DATA",
+        .min_operands = 1,
+        .max_operands = 1,
+        .description = "Trains a tokenizer: what turns clips into codes and codes into clips.\n"
+                       "\n" CLI_DATA_HELP "\n"
+                       "Ctrl-C saves; the same command goes on where it stopped.",
+        .examples = "train-tokenizer synth:shapes -o tokenizer.safetensors --patch 8\n"
+                    "train-tokenizer my-clips -o tokenizer.safetensors --codes 512",
+        .options = options,
+        .json = true,
+    };
+    POET_TRY(cli_parse(context, &spec, argc, argv));
+    c->quantizer = (poet_quantizer)run->quantizer;
+    if (c->quantizer == POET_QUANTIZER_FSQ)
+        POET_TRY(parse_fsq_levels(run));
+    return poet_tokenizer_config_check(c);
+}
+
+static poet_status train(cli_context *context, tokenizer_run *run, poet_device *device)
+{
+    cli_training *t = &run->training;
+    poet_tokenizer_training training = poet_tokenizer_training_defaults();
+    POET_TRY(cli_training_complete(t, context, &training.train));
+    POET_TRY(cli_data_open(context->operands[0], &run->data, &run->dataset));
+    poet_clip shape = poet_dataset_geometry(run->dataset);
+    cli_clips clips = {.dataset = run->dataset, .seed = t->seed};
+    training.b = t->batch;
+    training.t = shape.t;
+    training.h = shape.h;
+    training.w = shape.w;
+    training.seed = t->seed;
+    training.train.report = report;
+    training.train.report_opaque = run;
+    training.clips = cli_clips_next;
+    training.opaque = &clips;
+    double started = poet_seconds();
+    POET_TRY(poet_tokenizer_create(device, &run->config, t->seed, &run->tokenizer));
+    poet_status status = poet_tokenizer_train(run->tokenizer, &training, NULL);
+    cli_clips_close(&clips);
+    if (!status)
+        status = poet_tokenizer_save(run->tokenizer, t->output, false, NULL, 0);
+    if (!status)
+        cli_training_finish(t);
+    return status ? status : cli_training_report(context, t, poet_seconds() - started);
+}
+
+poet_status cmd_train_tokenizer(cli_context *context, int argc, char **argv)
+{
+    tokenizer_run run = {0};
+    poet_device *device;
+    POET_TRY(parse(context, &run, argc, argv));
+    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    poet_status status = train(context, &run, device);
+    poet_tokenizer_destroy(run.tokenizer);
+    poet_dataset_close(run.dataset);
+    poet_free(run.training.checkpoint);
+    poet_device_close(device);
+    return status;
+}

@@ -1,0 +1,31 @@
+/* The options by which every command names its clips. */
+#ifndef POET_CLI_DATA_OPTIONS_H
+#define POET_CLI_DATA_OPTIONS_H
+
+#include "cli/command.h"
+#include "datasets/dataset.h"
+
+typedef struct cli_data {
+    cli_size size;
+    int frames;
+    int64_t clips, heldout;
+    uint64_t seed;
+} cli_data;
+
+#define CLI_DATA_ROWS(d)                                                                           \
+    CLI_SIZE("size", 0, &(d)->size, 16, 1024, "64x64", "of built-in clips, in pixels"),            \
+        CLI_INT("frames", 0, &(d)->frames, 1, 1025, "N", "17", "of built-in clips"),               \
+        CLI_LONG("clips", 0, &(d)->clips, 1, 1000000000, "N", "20000",                             \
+                 "how many built-in training clips there are"),                                    \
+        CLI_LONG("heldout-clips", 0, &(d)->heldout, 1, 1000000000, "N", "1000",                    \
+                 "how many built-in clips each held-out split has"),                               \
+        CLI_SEED("data-seed", 0, &(d)->seed, "1", "which built-in clips")
+
+#define CLI_DATA_HELP                                                                              \
+    "DATA is a folder made by 'pocketpoet import', or \"synth:\" with built-in sets:\n"            \
+    "synth:shapes, synth:digits, synth:street, synth:shapes,street.\n"
+
+/* Opens what the operand names, with these options where the clips are built in. */
+poet_status cli_data_open(const char *spec, const cli_data *data, poet_dataset **out);
+
+#endif

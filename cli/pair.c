@@ -1,0 +1,51 @@
+#include "cli/pair.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/models.h"
+#include "compute/backend.h"
+
+static poet_status load(const char *folder, cli_pair *out)
+{
+    char *tokenizer = poet_path_join(folder, "tokenizer.safetensors");
+    char *generator = poet_path_join(folder, "generator.safetensors");
+    poet_status status = tokenizer && generator ? POET_OK : POET_ERR_NOMEM;
+    if (!status)
+        status = poet_tokenizer_load(out->device, tokenizer, &out->tokenizer);
+    if (!status)
+        status = poet_generator_load(out->device, generator, &out->generator);
+    poet_free(generator);
+    poet_free(tokenizer);
+    return status;
+}
+
+poet_status cli_pair_open(const char *name, int threads, cli_pair *out)
+{
+    char *folder;
+    uint64_t fingerprint;
+    *out = (cli_pair){0};
+    POET_TRY(cli_model_find(name, &folder));
+    poet_status status = poet_is_directory(folder)
+                             ? poet_device_open(poet_backend_cpu(), 0, threads, &out->device)
+                             : POET_FAIL(POET_ERR_FORMAT,
+                                         "%s: is not a model folder with tokenizer.safetensors and "
+                                         "generator.safetensors in it",
+                                         folder);
+    if (!status)
+        status = load(folder, out);
+    if (!status)
+        status = poet_tokenizer_fingerprint(out->tokenizer, &fingerprint);
+    if (!status && fingerprint != poet_generator_fingerprint(out->generator))
+        status = POET_FAIL(POET_ERR_MISMATCH,
+                           "%s: the generator was trained with another tokenizer", folder);
+    poet_free(folder);
+    return status;
+}
+
+void cli_pair_close(cli_pair *pair)
+{
+    poet_generator_destroy(pair->generator);
+    poet_tokenizer_destroy(pair->tokenizer);
+    poet_device_close(pair->device);
+    *pair = (cli_pair){0};
+}

@@ -1,0 +1,17 @@
+/* A model as users have it: a folder with a tokenizer and the generator that writes its codes. */
+#ifndef POET_CLI_PAIR_H
+#define POET_CLI_PAIR_H
+
+#include "generator/generator.h"
+
+typedef struct cli_pair {
+    poet_device *device;
+    poet_tokenizer *tokenizer;
+    poet_generator *generator;
+} cli_pair;
+
+/* name as for cli_model_find. The two must belong together: POET_ERR_MISMATCH otherwise. Close also after a failure. */
+poet_status cli_pair_open(const char *name, int threads, cli_pair *out);
+void cli_pair_close(cli_pair *pair);
+
+#endif

@@ -1,0 +1,82 @@
+#include "cli/training.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "cli/output.h"
+
+#include <string.h>
+#include <unistd.h>
+
+poet_status cli_training_complete(cli_training *training, const cli_context *context,
+                                  poet_train_config *config)
+{
+    if (!training->output)
+        return POET_FAIL(POET_ERR_ARG, "%s wants --output FILE.safetensors", context->verb);
+    if (poet_is_directory(training->output))
+        return POET_FAIL(POET_ERR_IO, "%s: is a directory; a file name is wanted",
+                         training->output);
+    size_t room = strlen(training->output) + sizeof ".checkpoint";
+    training->checkpoint = poet_alloc(room);
+    if (!training->checkpoint)
+        return POET_ERR_NOMEM;
+    snprintf(training->checkpoint, room, "%s.checkpoint", training->output);
+    config->optim.rate = training->rate;
+    config->optim.muon_rate = training->muon_rate;
+    config->optim.warmup = training->warmup;
+    config->optim.weight_decay = training->weight_decay;
+    config->optim.average = training->average;
+    config->optim.steps = training->steps;
+    config->checkpoint = training->checkpoint;
+    config->save_seconds = training->save_seconds;
+    config->metrics = training->metrics;
+    config->log_steps = training->log_steps;
+    config->report_steps = training->report_steps ? training->report_steps : training->steps;
+    config->what = context->verb;
+    config->task = &context->task;
+    return POET_OK;
+}
+
+void cli_training_finish(cli_training *training)
+{
+    unlink(training->checkpoint);
+}
+
+poet_status cli_training_report(const cli_context *context, const cli_training *training,
+                                double seconds)
+{
+    if (context->json)
+        return cli_print_json(json_pack("{s:s, s:I, s:f}", "output", training->output, "steps",
+                                        (json_int_t)training->steps, "seconds", seconds));
+    printf("model: %s\n", training->output);
+    return POET_OK;
+}
+
+static poet_status open_at(cli_clips *clips, int64_t step, int b)
+{
+    poet_prefetch_options options = {
+        .split = POET_SPLIT_TRAIN, .seed = clips->seed, .first = (uint64_t)step, .batch = b};
+    poet_prefetch_destroy(clips->prefetch);
+    clips->prefetch = NULL;
+    clips->next = step;
+    return poet_prefetch_create(clips->dataset, &options, &clips->prefetch);
+}
+
+poet_status cli_clips_next(void *opaque, int64_t step, int b, uint8_t *frames)
+{
+    cli_clips *clips = opaque;
+    if (!clips->prefetch || clips->next != step)
+        POET_TRY(open_at(clips, step, b));
+    poet_batch batch;
+    POET_TRY(poet_prefetch_next(clips->prefetch, &batch));
+    poet_clip shape = poet_dataset_geometry(clips->dataset);
+    size_t bytes = (size_t)b * (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
+    memcpy(frames, batch.pixels, bytes);
+    clips->next++;
+    return POET_OK;
+}
+
+void cli_clips_close(cli_clips *clips)
+{
+    poet_prefetch_destroy(clips->prefetch);
+    clips->prefetch = NULL;
+}
