@@ -5,12 +5,100 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "codec/tokfile.h"
 #include "codec/video.h"
+#include "datasets/dataset.h"
 
-static poet_status inspect_model(const char *path, bool details, json_t **out)
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct request {
+    const char *path;
+    bool details;
+    const poet_task *task;
+} request;
+
+static poet_status inspect_model(const request *r, json_t **out)
 {
-    return cli_model_card(path, details, out);
+    return cli_model_card(r->path, r->details, out);
 }
+
+/* ---- token files ---- */
+
+static bool is_token_file(const char *path)
+{
+    static const unsigned char magic[8] = "\x89PTOK\r\n\x1a";
+    unsigned char begin[sizeof magic];
+    FILE *file = fopen(path, "rb");
+    size_t n = file ? fread(begin, 1, sizeof begin, file) : 0;
+    if (file)
+        fclose(file);
+    return n == sizeof begin && memcmp(begin, magic, sizeof magic) == 0;
+}
+
+static json_t *token_rows(const poet_tokfile *file)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < poet_tokfile_count(file); i++) {
+        poet_tokfile_clip clip = poet_tokfile_info(file, i);
+        json_array_append_new(rows, json_pack("{s:[I, I, I], s:s, s:s}", "grid", (json_int_t)clip.t,
+                                              (json_int_t)clip.h, (json_int_t)clip.w, "source",
+                                              clip.source, "caption", clip.caption));
+    }
+    return rows;
+}
+
+static poet_status inspect_tokens(const request *r, json_t **out)
+{
+    poet_tokfile *file;
+    POET_TRY(poet_tokfile_open(r->path, &file));
+    const poet_tokfile_header *header = poet_tokfile_get_header(file);
+    size_t tokens = 0, clips = poet_tokfile_count(file);
+    char fingerprint[17];
+    for (size_t i = 0; i < clips; i++)
+        tokens += poet_tokfile_code_count(file, i);
+    snprintf(fingerprint, sizeof fingerprint, "%016" PRIx64, header->tokenizer);
+    *out = json_pack("{s:I, s:I, s:[I, I, I], s:f, s:s, s:I}", "codes", (json_int_t)header->codes,
+                     "levels", (json_int_t)header->levels, "patch", (json_int_t)header->patch_t,
+                     (json_int_t)header->patch_h, (json_int_t)header->patch_w, "fps", header->fps,
+                     "tokenizer", fingerprint, "tokens", (json_int_t)tokens);
+    json_object_set_new(*out, "clips",
+                        r->details ? token_rows(file) : json_integer((json_int_t)clips));
+    poet_tokfile_close(file);
+    return POET_OK;
+}
+
+/* ---- datasets ---- */
+
+static bool is_dataset(const char *path)
+{
+    char *manifest = poet_path_join(path, "manifest.json");
+    bool found = manifest && poet_is_file(manifest);
+    poet_free(manifest);
+    return found;
+}
+
+static poet_status inspect_dataset(const request *r, json_t **out)
+{
+    poet_dataset *data;
+    POET_TRY(poet_dataset_open(r->path, NULL, &data));
+    poet_status status = r->details ? poet_dataset_verify(data, r->task) : POET_OK;
+    poet_clip clip = poet_dataset_geometry(data);
+    *out = json_pack("{s:[i, i], s:i, s:f}", "size", clip.w, clip.h, "frames", clip.t, "fps",
+                     clip.fps);
+    for (int s = 0; s < POET_SPLITS; s++)
+        json_object_set_new(*out, poet_split_name((poet_split)s),
+                            json_integer((json_int_t)poet_dataset_count(data, (poet_split)s)));
+    poet_dataset_close(data);
+    if (status) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* ---- everything else ---- */
 
 static bool is_anything(const char *path)
 {
@@ -19,11 +107,10 @@ static bool is_anything(const char *path)
 }
 
 /* Videos, pictures and folders of pictures. */
-static poet_status inspect_video(const char *path, bool details, json_t **out)
+static poet_status inspect_video(const request *r, json_t **out)
 {
     poet_video_info info;
-    (void)details;
-    POET_TRY(poet_video_probe(path, &info));
+    POET_TRY(poet_video_probe(r->path, &info));
     *out = json_pack("{s:[i, i], s:I}", "size", info.source_width, info.source_height, "frames",
                      (json_int_t)info.source_frames);
     if (info.source_frames != 1) {
@@ -36,24 +123,26 @@ static poet_status inspect_video(const char *path, bool details, json_t **out)
 typedef struct inspector {
     const char *kind;
     bool (*matches)(const char *path);
-    poet_status (*inspect)(const char *path, bool details, json_t **out);
+    poet_status (*inspect)(const request *r, json_t **out);
 } inspector;
 
 /* In order of trial. */
 static const inspector inspectors[] = {
+    {"dataset", is_dataset, inspect_dataset},
     {"model", cli_is_model_file, inspect_model},
+    {"token file", is_token_file, inspect_tokens},
     {"video or picture", is_anything, inspect_video},
 };
 
-static poet_status inspect(const char *path, bool details, json_t **out)
+static poet_status inspect(const request *r, json_t **out)
 {
     const inspector *i = inspectors;
     json_t *inside = NULL;
     *out = NULL;
-    while (!i->matches(path))
+    while (!i->matches(r->path))
         i++;
-    POET_TRY(i->inspect(path, details, &inside));
-    *out = json_pack("{s:s, s:s}", "file", path, "kind", i->kind);
+    POET_TRY(i->inspect(r, &inside));
+    *out = json_pack("{s:s, s:s}", "file", r->path, "kind", i->kind);
     json_object_update(*out, inside);
     json_decref(inside);
     return POET_OK;
@@ -63,7 +152,8 @@ poet_status cmd_inspect(cli_context *context, int argc, char **argv)
 {
     bool details;
     const cli_option options[] = {
-        CLI_FLAG("details", 'd', &details, "also list what may be long, such as a model's tensors"),
+        CLI_FLAG("details", 'd', &details,
+                 "list a model's tensors or a token file's clips; check all of a dataset"),
         CLI_END,
     };
     const cli_spec spec = {
@@ -74,12 +164,14 @@ poet_status cmd_inspect(cli_context *context, int argc, char **argv)
             "Tells what a file is, by its contents, and what is in it: a model, a video,\n"
             "a picture, or a folder of pictures. The whole of a model is checked.",
         .examples = "inspect clip.mp4\n"
-                    "inspect tokenizer.safetensors --details",
+                    "inspect tokenizer.safetensors --details\n"
+                    "inspect data/mine --details",
         .options = options,
         .json = true,
     };
     json_t *result;
     POET_TRY(cli_parse(context, &spec, argc, argv));
-    POET_TRY(inspect(context->operands[0], details, &result));
+    const request r = {context->operands[0], details, &context->task};
+    POET_TRY(inspect(&r, &result));
     return cli_print_result(context->json, result);
 }

@@ -12,9 +12,10 @@
  * screen until the piece is full.
  *
  * Split: "train", or one of "dev", "val", "valid", "validation", "test", "heldout" and the two
- * that synth writes, "heldout-seen" and "heldout-unseen". Where it is not given, a hash of the source's name decides; when that would hold nothing out of two or more
- * sources, the source of the smallest hash is held out. The source is attributes.source, or the
- * file itself: all pieces of one source go to one side; the first line that names a source decides.
+ * that synth writes, "heldout-seen" and "heldout-unseen". Where it is not given, a hash of the
+ * source's name decides; when that would hold nothing out of two or more sources, the source of the
+ * smallest hash is held out. The source is attributes.source, or the file itself: all pieces of one
+ * source go to one side; the first line that names a source decides.
  *
  * Whatever cannot be used is named in a message, counted by reason, and left out; the rest is kept.
  * The folder out becomes a dataset when its manifest appears, at the end, by rename. An import that
