@@ -56,7 +56,7 @@ static poet_status check_options(const poet_import_options *o)
     if ((double)o->t * o->h * o->w * 3 > 1e9)
         return POET_FAIL(POET_ERR_ARG, "import: a piece of %d frames of %dx%d is larger than 1 GB",
                          o->t, o->w, o->h);
-    if (!(o->fps > 0 && o->fps <= 1000) || !(o->heldout >= 0 && o->heldout <= 1) || o->level < 1 ||
+    if (!(o->fps >= 0 && o->fps <= 1000) || !(o->heldout >= 0 && o->heldout <= 1) || o->level < 1 ||
         o->level > 19)
         return POET_FAIL(POET_ERR_ARG,
                          "import: fps %g, held-out share %g or zstd level %d is out of "
@@ -193,6 +193,8 @@ static outcome read_source(importer *im, const poet_import_item *item, const cha
     poet_video *video;
     if (poet_video_open(path, &options, &video) != POET_OK)
         return BROKEN;
+    if (o->fps == 0 && im->manifest.clips == 0) /* clips play at the rate of the first */
+        im->manifest.fps = poet_video_get_info(video)->fps;
     outcome result = cut_video(im, item, video);
     poet_video_close(video);
     return result;
@@ -332,7 +334,7 @@ static poet_status prepare(importer *im)
     im->manifest.t = o->t;
     im->manifest.h = o->h;
     im->manifest.w = o->w;
-    im->manifest.fps = o->fps;
+    im->manifest.fps = o->fps > 0 ? o->fps : poet_import_defaults().fps;
     poet_import_sink sink = {im->folder, im->task, im->report};
     POET_TRY(poet_import_list_read(&sink, o->heldout, &im->list));
     POET_TRY(hash_request(im));

@@ -40,7 +40,7 @@ typedef enum poet_import_reason {
 
 typedef struct poet_import_options {
     int t, h, w;        /* 17, 64, 64 */
-    double fps;         /* 8; of the pieces: videos are resampled */
+    double fps;         /* 8: videos are resampled; 0: every frame is kept, whatever its rate */
     poet_fit fit;       /* POET_FIT_CROP */
     poet_filter filter; /* POET_FILTER_SMOOTH */
     double heldout;     /* share of sources to hold out where no split is given, 0..1; 0.1 */

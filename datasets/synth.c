@@ -110,6 +110,14 @@ static poet_status check_options(const poet_synth_options *o)
     return POET_OK;
 }
 
+/* Everything that follows from the values. */
+static void finish(const poet_synth_kind *kind, poet_synth_scene *scene, poet_rng *rng)
+{
+    scene->style = (uint64_t)poet_rng_u32(rng) << 32 | poet_rng_u32(rng);
+    kind->lay_out(scene, rng);
+    kind->write_caption(scene, rng);
+}
+
 poet_status poet_synth_scene_make(poet_synth_set set, uint64_t seed, uint64_t index,
                                   poet_split split, const poet_synth_options *options,
                                   poet_synth_scene *out)
@@ -125,9 +133,26 @@ poet_status poet_synth_scene_make(poet_synth_set set, uint64_t seed, uint64_t in
     do
         kind->draw_values(options, index, &rng, out->value);
     while (kind->held_out(out->value) != (split == POET_SPLIT_UNSEEN));
-    out->style = (uint64_t)poet_rng_u32(&rng) << 32 | poet_rng_u32(&rng);
-    kind->lay_out(out, &rng);
-    kind->write_caption(out, &rng);
+    finish(kind, out, &rng);
+    return POET_OK;
+}
+
+poet_status poet_synth_scene_of(poet_synth_set set, const int *value, uint64_t seed,
+                                const poet_synth_options *options, poet_synth_scene *out)
+{
+    POET_TRY(check_options(options));
+    const poet_synth_kind *kind = kinds[set];
+    poet_rng rng;
+    poet_rng_init(&rng, seed, poet_hash64(0, kind->name, strlen(kind->name)));
+    *out = (poet_synth_scene){.set = set, .seed = seed, .options = *options};
+    for (int f = 0; f < kind->fields; f++) {
+        if (value[f] < 0 || value[f] >= kind->field[f].count)
+            return POET_FAIL(POET_ERR_ARG, "%s: %s has no value %d", kind->name,
+                             kind->field[f].name, value[f]);
+        out->value[f] = value[f];
+    }
+    out->split = kind->held_out(value) ? POET_SPLIT_UNSEEN : POET_SPLIT_TRAIN;
+    finish(kind, out, &rng);
     return POET_OK;
 }
 

@@ -131,6 +131,11 @@ poet_status poet_synth_scene_make(poet_synth_set set, uint64_t seed, uint64_t in
                                   poet_split split, const poet_synth_options *options,
                                   poet_synth_scene *out);
 
+/* A scene of chosen values, one for each field of the set: laid out and captioned as if the random
+ * numbers of `seed` had drawn these values. ARG for a value out of range. */
+poet_status poet_synth_scene_of(poet_synth_set set, const int *value, uint64_t seed,
+                                const poet_synth_options *options, poet_synth_scene *out);
+
 /* Draws a scene. The caller frees the clip. */
 poet_status poet_synth_render(const poet_synth_scene *scene, poet_clip *out);
 
