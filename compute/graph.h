@@ -221,7 +221,7 @@ poet_val poet_lfq_entropy(poet_graph *g, poet_val z, float temperature, float ga
  * top_p (1: off), min_p (0: off). keys I32 (B,4): seed low, seed high, stream, counter, for Philox.
  * Order: guidance, temperature, top-k, top-p, min-p, as in llama.cpp; ties go to the lowest code.
  * The draw: u = (word 0 of Philox + 1/2) / 2^32; the lowest code at which the sum of the shares
- * that were kept, in order of codes, passes u. A logit that is not a number is an error. -> I32
+ * that were kept, in order of codes, passes u. A logit that is not a number, or none that is finite, is an error. -> I32
  * (B). */
 poet_val poet_sample(poet_graph *g, poet_val logits, poet_val settings, poet_val keys);
 

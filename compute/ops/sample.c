@@ -137,6 +137,11 @@ static poet_status ref(poet_device *device, const poet_call *call)
         if (status)
             break;
         qsort(list, (size_t)v, sizeof *list, by_rank);
+        if (!isfinite(list[0].logit)) {
+            status =
+                POET_FAIL(POET_ERR_ARG, "row %lld: the largest logit is not finite", (long long)b);
+            break;
+        }
         int code = list[0].code;
         if (settings[1] > 0)
             code = draw(list, filter(list, v, settings), uniform(call->src[2], b));

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* One program with what it needs. */
@@ -30,7 +31,11 @@ static poet_status session_open(const char *name, const variant *v, op_case *c, 
         return POET_ERR_NOMEM;
     poet_graph_set_precision(g, v->precision);
     op_case_build(c, g, OP_WITH_GRADIENT);
-    return poet_program_create(g, &s->program);
+    if (v->separate)
+        setenv("POET_PLAN", "separate", 1);
+    poet_status status = poet_program_create(g, &s->program);
+    unsetenv("POET_PLAN");
+    return status;
 }
 
 static poet_status write_source(session *s, const op_source *source, const void *host)

@@ -22,7 +22,8 @@ typedef struct variant {
     op_mode mode;
     poet_dtype precision;
     bool copies;
-    bool twice; /* run two times and keep the second */
+    bool twice;    /* run two times and keep the second */
+    bool separate; /* no two tensors share memory */
 } variant;
 
 /* Call outcome_free also after a failure. */

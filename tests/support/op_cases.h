@@ -52,7 +52,8 @@ typedef struct op_result {
 typedef struct op_family {
     poet_op op;
     void (*build)(op_case *c);
-    const char *const *names;            /* NULL at the end */
+    const char *const *names; /* NULL at the end */
+    const char *const *big;   /* more names, too slow for differences: parity only; or NULL */
     poet_op gradient[OP_CASE_GRADIENTS]; /* operations that only its gradient emits; 0: none (0 is
                                             add, which has a family) */
 
