@@ -10,7 +10,7 @@
 poet_status poet_png_read(const char *path, const uint8_t background[3], size_t max_pixels,
                           poet_clip *out);
 
-/* True when the file begins as a PNG does. */
+/* True when the file begins as a PNG does and is not animated (APNG is for FFmpeg). */
 bool poet_png_is(const char *path);
 
 /* pixels (h,w,3). Each tag is a text chunk: tEXt when it is ASCII, iTXt otherwise. */

@@ -130,11 +130,11 @@ poet_status poet_png_read(const char *path, const uint8_t background[3], size_t 
 
 bool poet_png_is(const char *path)
 {
-    unsigned char head[8] = {0};
+    unsigned char head[4096] = {0};
     FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
     if (!file)
         return false;
     size_t got = fread(head, 1, sizeof head, file);
     fclose(file);
-    return got == sizeof head && png_sig_cmp(head, 0, sizeof head) == 0;
+    return got >= 8 && png_sig_cmp(head, 0, 8) == 0 && !memmem(head, got, "acTL", 4);
 }

@@ -4,6 +4,7 @@
 #include "codec/png.h"
 #include "codec/write_internal.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,8 +142,11 @@ static poet_status write_pair(const char *path, const char *json, const poet_cli
 {
     poet_output *output;
     POET_TRY(poet_output_create(json, &output));
-    put_json(poet_output_stream(output), path, clip, s, columns, o);
-    poet_status status = poet_output_write(output, "", 0);
+    FILE *f = poet_output_stream(output);
+    put_json(f, path, clip, s, columns, o);
+    poet_status status = POET_OK;
+    if (fflush(f) != 0 || ferror(f))
+        status = POET_FAIL(POET_ERR_IO, "%s: cannot be written: %s", json, strerror(errno));
     if (!status)
         status = poet_png_write(path, s->pixels, s->h, s->w, o->tags, o->tag_count);
     if (!status)

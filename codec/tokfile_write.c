@@ -160,6 +160,7 @@ poet_status poet_tokfile_commit(poet_tokfile_writer *writer)
 {
     poet_tokfile_writer *w = writer;
     unsigned char footer[POET_TOKFILE_FOOTER];
+    POET_TRY(reserve(&w->index, 1)); /* there are bytes to point at, even without clips */
     poet_put_u64(footer, w->at);
     poet_put_u64(footer + 8, w->index.used);
     poet_put_u32(footer + 16, w->count);

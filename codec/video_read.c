@@ -136,6 +136,12 @@ void poet_video_close(poet_video *video)
     poet_free(video);
 }
 
+/* The end of the last frame is often rounded: what shows for less than half a frame is not shown. */
+static double end_slack(const poet_video *v)
+{
+    return 0.5 / fmax(v->info.fps, v->source->fps);
+}
+
 poet_status poet_video_next(poet_video *video, uint8_t *pixels, bool *got)
 {
     poet_video *v = video;
@@ -147,7 +153,7 @@ poet_status poet_video_next(poet_video *video, uint8_t *pixels, bool *got)
         POET_TRY(v->source->step(v->source));
         v->frame_ready = false;
     }
-    if (isinf(v->source->next) && t >= v->source->end - v->source->jitter)
+    if (isinf(v->source->next) && t >= v->source->end - end_slack(v))
         return POET_OK;
     if (!v->frame_ready) {
         POET_TRY(render_picture(v));

@@ -144,6 +144,36 @@ static void test_rates(void)
     CHECK_CLOSE((double)i.source_frames, 30, 0.5);
 }
 
+/* Centiseconds cannot hold thirty frames per second; the count is right all the same. An animated
+ * PNG is a video too. */
+static void test_animated_pictures(void)
+{
+    const int64_t times[] = {0, 3, 7, 10, 13, 17, 20};
+    video_recipe r = {.container = "gif",
+                      .encoder = "gif",
+                      .pixels = AV_PIX_FMT_GRAY8,
+                      .w = 16,
+                      .h = 8,
+                      .frames = 7,
+                      .times = times,
+                      .tick = {1, 100},
+                      .fill = fill_count};
+    CHECK(make_video(scratch("thirty.gif"), &r));
+    poet_clip c = read_clip(scratch("thirty.gif"), &(poet_video_options){.fps = 30});
+    CHECK_INT(c.t, 7);
+    for (int k = 0; k < c.t; k++)
+        CHECK_INT(*poet_clip_frame(&c, k), 10 + 5 * k);
+    poet_clip_free(&c);
+    r.container = r.encoder = "apng";
+    r.times = NULL;
+    r.tick = (AVRational){1, 10};
+    CHECK(make_video(scratch("moving.png"), &r));
+    c = read_clip(scratch("moving.png"), NULL);
+    CHECK_INT(c.t, 7);
+    CHECK_INT(*poet_clip_frame(&c, 6), 40);
+    poet_clip_free(&c);
+}
+
 /* A slide show: each picture stays until the next one comes. */
 static void test_variable_rate(void)
 {
@@ -452,6 +482,7 @@ int main(void)
 {
     scratch_begin();
     test_rates();
+    test_animated_pictures();
     test_variable_rate();
     test_stream();
     test_colours();
