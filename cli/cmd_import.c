@@ -49,17 +49,17 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
         .min_operands = 1,
         .max_operands = 1,
         .description =
-            "Turns a folder of captioned videos into a dataset: decoded once, cut into clips of\n"
-            "one size, compressed. Captions come from the first of these in the folder:\n"
+            "Turns a folder of captioned videos into a dataset: decoded once, cut into clips\n"
+            "of one size, compressed. Captions come from the first of these in the folder:\n"
             "  captions.jsonl   one object a line: {\"file\", \"caption\", \"split\", "
             "\"attributes\"}\n"
             "  captions.csv     a header line: file,caption,split\n"
             "  clip.txt         beside clip.mp4\n"
             "\n"
-            "Files that can not be used are named, counted and left out. All clips of one video\n"
-            "are on the same side of the split. Stopped by Ctrl-C, the same command goes on.",
+            "Files that can not be used are named, counted and left out. All clips of one\n"
+            "video are on the same side of the split. After Ctrl-C the same command goes on.",
         .examples = "import my-clips -o data/mine\n"
-                    "import sprites -o data/sprites --size 48x64 --fit pad --filter nearest",
+                    "import sprites -o data/sprites --fit pad --filter nearest",
         .options = options,
         .json = true,
     };

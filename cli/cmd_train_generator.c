@@ -217,7 +217,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                        "The token file comes from 'pocketpoet encode'.\n"
                        "\n"
                        "Ctrl-C saves; the same command goes on where it stopped.",
-        .examples = "train-generator train.ptok -t tokenizer.safetensors -o generator.safetensors",
+        .examples = "train-generator train.ptok -t tok.safetensors -o gen.safetensors",
         .options = options,
         .json = true,
     };

@@ -30,7 +30,7 @@ static poet_status join_options(cli_context *context, const cli_spec *spec, bool
                                 cli_option *all)
 {
     const cli_option common[] = {
-        CLI_INT("threads", 't', &context->threads, 0, 1024, "N", "0",
+        CLI_INT("threads", 0, &context->threads, 0, 1024, "N", "0",
                 "processor threads; 0 means all"),
         CLI_FLAG("quiet", 'q', &context->quiet, "no progress, only results and errors"),
         CLI_FLAG("help", 'h', help, "this page"),

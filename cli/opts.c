@@ -158,6 +158,17 @@ typedef struct getopt_tables {
     char letters[2 * MAX_OPTIONS + 2];
 } getopt_tables;
 
+/* Two rows of one name or letter are a slip of ours, which every --help page would show. */
+static poet_status check_names(const cli_option *options)
+{
+    for (const cli_option *a = options; a->type; a++)
+        for (const cli_option *b = options; b < a; b++)
+            if (strcmp(a->name, b->name) == 0 || (a->letter && a->letter == b->letter))
+                return POET_FAIL(POET_ERR_ARG, "--%s and --%s have the same name or letter",
+                                 b->name, a->name);
+    return POET_OK;
+}
+
 static poet_status make_tables(const cli_option *options, getopt_tables *tables)
 {
     int n = 0;
@@ -215,6 +226,7 @@ poet_status cli_options_parse(const cli_option *options, int argc, char **argv, 
 {
     getopt_tables tables;
     int key;
+    POET_TRY(check_names(options));
     POET_TRY(make_tables(options, &tables));
     optind = 0; /* glibc: begin anew */
     opterr = 0;

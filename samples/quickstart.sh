@@ -18,4 +18,3 @@ install_packages "${build_packages[@]}"
 [ -e "$repository/build/release/pocketpoet" ] || say "building (only this once)"
 build_preset release pocketpoet
 "$repository/build/release/pocketpoet" generate "$prompt" --output "$clip" --sheet "$sheet" "$@"
-printf 'clip:  %s\nsheet: %s\n' "$clip" "$sheet"

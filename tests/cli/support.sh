@@ -2,6 +2,7 @@
 # status, sentence and left-over files.
 set -euo pipefail
 program=$(realpath "$1")
+[ -x "$program" ] || { echo "there is no program $1"; exit 1; }
 scratch=$(mktemp -d)
 trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 cd "$scratch"

@@ -138,6 +138,19 @@ static void test_operands(void)
     CHECK_STR(argv[first + 2], "--three");
 }
 
+static void test_twins(void)
+{
+    bool one, two;
+    char command[] = "command", *argv[] = {command, NULL};
+    int first;
+    const cli_option letters[] = {CLI_FLAG("one", 'o', &one, ""), CLI_FLAG("two", 'o', &two, ""),
+                                  CLI_END};
+    const cli_option names[] = {CLI_FLAG("one", 0, &one, ""), CLI_FLAG("one", 0, &two, ""),
+                                CLI_END};
+    CHECK_FAILS(cli_options_parse(letters, 1, argv, &first), POET_ERR_ARG, "--one and --two");
+    CHECK_FAILS(cli_options_parse(names, 1, argv, &first), POET_ERR_ARG, "--one and --one");
+}
+
 static void test_nearest(void)
 {
     static const char *const words[] = {"encode", "decode", "generate"};
@@ -154,6 +167,7 @@ int main(void)
     test_values();
     test_refusals();
     test_operands();
+    test_twins();
     test_nearest();
     return CHECK_RESULT();
 }

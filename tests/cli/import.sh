@@ -1,0 +1,40 @@
+#!/bin/bash
+# import.sh PROGRAM: from a folder of clips to a dataset; what is left out is named and counted.
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+
+works synth shapes -o clips -n 4 --heldout 1 --size 32 --frames 5
+refuses 1 "clips/captions.jsonl" import clips --size 32 --frames 5 -o clips/captions.jsonl
+cp clips/train/000000.mp4 clips/stray.mp4
+head -c 700 clips/train/000000.mp4 >clips/cut.mp4
+touch clips/empty.mp4
+cat >>clips/captions.jsonl <<'END'
+{"file": "cut.mp4", "caption": "a cut file"}
+{"file": "empty.mp4", "caption": "an empty file"}
+{"file": "missing.mp4", "caption": "no file"}
+not JSON
+END
+
+works import clips -o data --size 32 --frames 5 --json
+[[ $stdout == *'"videos": 6'*'"clips": 6'*'"heldout": 2'* ]] || fail "import: $stdout"
+for file in stray.mp4 cut.mp4 empty.mp4 missing.mp4 captions.jsonl; do
+  [[ $stderr == *"$file"* ]] || fail "import does not name $file: $stderr"
+done
+works inspect data --details --json
+[[ $stdout == *'"kind": "dataset"'*'"train": 4'*'"heldout-seen": 2'* ]] || fail "inspect: $stdout"
+works import clips -o data --size 32 --frames 5
+[[ $stderr == *"holds these clips already"* ]] || fail "a second import said: $stderr"
+
+# One flipped byte in a shard.
+shard=$(find data -name '*.shard' -o -name 'shard*' | head -n 1)
+printf '\xff\xff\xff\xff' | dd of="$shard" bs=1 seek=100 conv=notrunc status=none
+refuses 1 "$(basename "$shard")" inspect data --details
+
+mkdir nothing
+refuses 2 "import wants FOLDER" import -o x
+refuses 2 "import wants --output FOLDER" import clips
+refuses 2 "--heldout: 1.5 is not between 0 and 0.9" import clips -o x --heldout 1.5
+refuses 2 "--fit: 'fill' is not one of crop, pad, stretch" import clips -o x --fit fill
+refuses 2 "--size: '64 x 64' is not a size like 64x64" import clips -o x --size '64 x 64'
+refuses 1 "missing" import missing -o x
+
+exit $((failures > 0))
