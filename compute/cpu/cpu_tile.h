@@ -11,6 +11,8 @@
 
 #include "compute/cpu/cpu_vec.h"
 
+#include <stdbool.h>
+
 enum { TILE_ROWS = 6, PANEL = 16 };
 
 typedef struct tile_a {
