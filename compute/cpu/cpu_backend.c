@@ -37,6 +37,33 @@ void poet_cpu_parallel(const poet_device *device, int64_t n, int64_t grain, poet
         range(context, n * part / parts, n * (part + 1) / parts);
 }
 
+enum { SUM_SLICES = 16 };
+
+typedef struct sum_job {
+    int64_t n;
+    poet_cpu_part part;
+    const void *context;
+    double *sums;
+} sum_job;
+
+static void sum_slices(const void *context, int64_t begin, int64_t end)
+{
+    const sum_job *job = context;
+    for (int64_t i = begin; i < end; i++)
+        job->sums[i] =
+            job->part(job->context, job->n * i / SUM_SLICES, job->n * (i + 1) / SUM_SLICES);
+}
+
+double poet_cpu_sum(const poet_device *device, int64_t n, poet_cpu_part part, const void *context)
+{
+    double sums[SUM_SLICES], sum = 0;
+    sum_job job = {n, part, context, sums};
+    poet_cpu_parallel(device, SUM_SLICES, n < 65536 ? SUM_SLICES : 1, sum_slices, &job);
+    for (int i = 0; i < SUM_SLICES; i++)
+        sum += sums[i];
+    return sum;
+}
+
 static bool all_f32(const poet_call *call)
 {
     for (int i = 0; i < call->n_src; i++)
@@ -116,13 +143,13 @@ static void fill_ops(void)
 {
     poet_cpu_conv(ops);
     poet_cpu_matmul(ops);
-    poet_cpu_layout(ops);
     if (poet_cpu_vectors() == 0)
         return;
     poet_cpu_conv_dw(ops);
     poet_cpu_attention(ops);
     poet_cpu_attention_cached(ops);
     poet_cpu_eltwise(ops);
+    poet_cpu_layout(ops);
     poet_cpu_loss(ops);
     poet_cpu_norm(ops);
     poet_cpu_optim(ops);

@@ -43,6 +43,10 @@ void poet_cpu_parallel(const poet_device *device, int64_t n, int64_t grain, poet
 /* The number of parts that poet_cpu_parallel would make. */
 int64_t poet_cpu_parts(const poet_device *device, int64_t n, int64_t grain);
 
+/* The sum of part(context, begin, end) over a fixed number of slices of [0, n), added in order. */
+typedef double (*poet_cpu_part)(const void *context, int64_t begin, int64_t end);
+double poet_cpu_sum(const poet_device *device, int64_t n, poet_cpu_part part, const void *context);
+
 /* Widest vector unit the kernels may use: 0 none, 2 AVX2 and FMA, 3 also AVX-512. On other
  * processors than x86 the compiler's own vectors count as 2. */
 int poet_cpu_vectors(void);

@@ -188,9 +188,9 @@ VEC_INLINE vf vf_exp(vf x)
 /* tanh x as a rational function on |x| < 7.9, where it reaches 1 (the coefficients are Eigen's). */
 VEC_INLINE vf vf_tanh(vf x)
 {
-    vf tiny = x;
+    vf given = x;
     vi is_tiny = (x < vf_all(4e-4F)) & (x > vf_all(-4e-4F));
-    x = vf_max(vf_min(x, vf_all(7.90531110763549805F)), vf_all(-7.90531110763549805F));
+    x = vf_max(vf_all(-7.9F), vf_min(vf_all(7.9F), x)); /* in this order NaN stays NaN */
     vf s = x * x;
     vf p = vf_all(-2.76076847742355e-16F);
     p = vf_fma(p, s, vf_all(2.00018790482477e-13F));
@@ -203,7 +203,9 @@ VEC_INLINE vf vf_tanh(vf x)
     q = vf_fma(q, s, vf_all(1.18534705686654e-04F));
     q = vf_fma(q, s, vf_all(2.26843463243900e-03F));
     q = vf_fma(q, s, vf_all(4.89352518554385e-03F));
-    return vf_choose(is_tiny, tiny, p / q);
+    vf y = vf_choose(given > vf_all(7.9F), vf_all(1), p / q);
+    y = vf_choose(given < vf_all(-7.9F), vf_all(-1), y);
+    return vf_choose(is_tiny, given, y);
 }
 
 VEC_INLINE vf vf_sigmoid(vf x)

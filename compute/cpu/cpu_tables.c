@@ -1,0 +1,89 @@
+/* Rows of tables, and the sums of gradients per row. */
+#include "compute/cpu/cpu_internal.h"
+#include "compute/cpu/cpu_vec.h"
+
+typedef struct table_job {
+    int64_t rows, slots, v, c; /* of one slot's table: V rows of C */
+    const float *table, *dy;
+    const int32_t *index;
+    float *y, *dtable;
+} table_job;
+
+static table_job job_of(const poet_shape *table, const poet_tensor *index)
+{
+    table_job j = {.slots = table->ndim == 3 ? table->dim[0] : 1,
+                   .v = table->dim[table->ndim - 2],
+                   .c = table->dim[table->ndim - 1],
+                   .index = index->data};
+    j.rows = poet_tensor_count(index) / j.slots;
+    return j;
+}
+
+static poet_status check(const table_job *j)
+{
+    for (int64_t i = 0; i < j->rows * j->slots; i++)
+        if (j->index[i] < 0 || j->index[i] >= j->v)
+            return POET_FAIL(POET_ERR_ARG, "index %d at %lld is outside a table of %lld rows",
+                             j->index[i], (long long)i, (long long)j->v);
+    return POET_OK;
+}
+
+static VEC void embed_rows(const void *context, int64_t begin, int64_t end)
+{
+    const table_job *j = context;
+    for (int64_t row = begin; row < end; row++)
+        for (int64_t c = 0; c < j->c; c += LANES) {
+            vf sum = vf_all(0);
+            for (int64_t s = 0; s < j->slots; s++) {
+                int64_t code = s * j->v + j->index[row * j->slots + s];
+                sum += vf_load_n(j->table + code * j->c + c, j->c - c);
+            }
+            vf_store_n(j->y + row * j->c + c, j->c - c, sum);
+        }
+}
+
+static poet_status embed_kernel(poet_device *device, const poet_call *call)
+{
+    table_job j = job_of(&call->src[0]->shape, call->src[1]);
+    POET_TRY(check(&j));
+    j.table = poet_cpu_src(call, 0);
+    j.y = poet_cpu_dst(call, 0);
+    poet_cpu_parallel(device, j.rows, 32768 / (j.c * j.slots) + 1, embed_rows, &j);
+    return POET_OK;
+}
+
+enum { STRIP = 4 * LANES };
+
+/* Strips of columns: each thread adds all rows, in order, to columns of its own. */
+static VEC void embed_strips_bwd(const void *context, int64_t begin, int64_t end)
+{
+    const table_job *j = context;
+    int64_t first = begin * STRIP, width = poet_min(end * STRIP, j->c) - first;
+    for (int64_t code = 0; code < j->slots * j->v; code++)
+        memset(j->dtable + code * j->c + first, 0, (size_t)width * sizeof(float));
+    for (int64_t i = 0; i < j->rows * j->slots; i++) {
+        int64_t code = i % j->slots * j->v + j->index[i];
+        const float *dy = j->dy + i / j->slots * j->c + first;
+        float *sum = j->dtable + code * j->c + first;
+        for (int64_t c = 0; c < width; c += LANES)
+            vf_store_n(sum + c, width - c,
+                       vf_load_n(sum + c, width - c) + vf_load_n(dy + c, width - c));
+    }
+}
+
+static poet_status embed_bwd_kernel(poet_device *device, const poet_call *call)
+{
+    table_job j = job_of(&call->dst[0]->shape, call->src[0]);
+    POET_TRY(check(&j));
+    j.dy = poet_cpu_src(call, 1);
+    j.dtable = poet_cpu_dst(call, 0);
+    int64_t work = STRIP * j.slots * (j.rows + j.v);
+    poet_cpu_parallel(device, (j.c + STRIP - 1) / STRIP, 32768 / work + 1, embed_strips_bwd, &j);
+    return POET_OK;
+}
+
+void poet_cpu_tables(poet_cpu_op *ops)
+{
+    ops[POET_OP_EMBED] = (poet_cpu_op){.run = embed_kernel};
+    ops[POET_OP_EMBED_BWD] = (poet_cpu_op){.run = embed_bwd_kernel};
+}
