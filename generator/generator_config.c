@@ -102,7 +102,10 @@ poet_status poet_generator_config_parse(const char *text, poet_generator_config 
 {
     json_t *root = json_loads(text, 0, NULL);
     bool ok = json_is_boolean(json_object_get(root, "neighbours"));
-    *out = (poet_generator_config){.neighbours = json_is_true(json_object_get(root, "neighbours"))};
+    *out = (poet_generator_config){
+        .neighbours = json_is_true(json_object_get(root, "neighbours")),
+        .fps = json_number_value(json_object_get(root, "fps")),
+    };
     for (int i = 0; ok && i < FIELDS; i++) {
         json_t *value = json_object_get(root, fields[i].name);
         ok = json_is_integer(value) && json_integer_value(value) >= 0 &&

@@ -15,13 +15,9 @@
 
 #include <string.h>
 
-/* Positions that one chunk may hold, which bounds memory: about 100 MiB of activations at width 64.
- */
-enum { CHUNK_POSITIONS = 64 * 1024 };
-
-static int chunk_length(const poet_grid *grid, int overlap)
+static int chunk_length(const poet_tokenizer *t, const poet_grid *grid, int overlap)
 {
-    int64_t fit = CHUNK_POSITIONS / ((int64_t)grid->h * grid->w);
+    int64_t fit = t->chunk_positions / ((int64_t)grid->h * grid->w);
     int64_t length = fit > 2 * (int64_t)overlap ? fit : 2 * (int64_t)overlap;
     return length < grid->t ? (int)length : grid->t;
 }
@@ -95,7 +91,7 @@ poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *fram
     POET_TRY(poet_tokenizer_grid(&tokenizer->config, t, h, w, &grid));
     int overlap = poet_encoder_context(&tokenizer->config) + 1;
     poet_grid chunk = grid;
-    chunk.t = chunk_length(&grid, overlap);
+    chunk.t = chunk_length(tokenizer, &grid, overlap);
     POET_TRY(prepare_encoder(tokenizer, chunk));
     size_t frame_bytes = (size_t)h * (size_t)w * 3;
     size_t row = (size_t)grid.h * (size_t)grid.w * (size_t)grid.levels;
@@ -141,7 +137,7 @@ poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *code
     POET_TRY(check_codes(tokenizer, codes, poet_grid_codes(grid)));
     int overlap = poet_decoder_context(&tokenizer->config) + 1;
     poet_grid chunk = *grid;
-    chunk.t = chunk_length(grid, overlap);
+    chunk.t = chunk_length(tokenizer, grid, overlap);
     POET_TRY(prepare_decoder(tokenizer, chunk));
     int patch = tokenizer->config.patch;
     size_t frame_bytes = (size_t)grid->h * (size_t)grid->w * (size_t)(patch * patch) * 3;

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* About 100 MiB of activations at width 64. */
+enum { CHUNK_POSITIONS = 64 * 1024 };
+
 /* Names every parameter once, so that a fresh tokenizer has them all, and a loaded one is seen to
  * have them all. */
 static poet_status declare(poet_tokenizer *t)
@@ -31,6 +34,7 @@ static poet_status make(poet_device *device, const poet_tokenizer_config *config
         return POET_ERR_NOMEM;
     t->config = *config;
     t->device = device;
+    t->chunk_positions = CHUNK_POSITIONS;
     return poet_params_create(device, seed, &t->params);
 }
 

@@ -10,6 +10,7 @@ struct poet_tokenizer {
     poet_tokenizer_config config;
     poet_device *device;
     poet_params *params;
+    int chunk_positions; /* what one run of encoder or decoder may hold, which bounds memory */
     /* The programs of the last shape that was asked for; NULL at the start and after the weights
      * changed. */
     poet_program *encoder, *decoder;
