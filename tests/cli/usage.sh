@@ -28,16 +28,16 @@ for command in $(commands); do
   while read -r example; do
     eval "works ${example#pocketpoet } --help"
   done < <(sed -n 's/^  \(pocketpoet .*\)/\1/p' <<<"$page")
-
-  refuses 2 "there is no option --hepl; did you mean --help?" "$command" --hepl
-  refuses 2 "there is no option -Z" "$command" -Z
-  refuses 2 "--threads wants a value, N" "$command" --threads
-  refuses 2 "--threads: -3 is not between 0 and 1024" "$command" --threads -3
-  refuses 2 "--threads: 99999999999999999999 is not between" "$command" --threads=99999999999999999999
-  refuses 2 "--threads: '2.5' is not a whole number" "$command" --threads 2.5
-  refuses 2 "--threads: '' is not a whole number" "$command" --threads ''
-  refuses 2 "--quiet takes no value" "$command" --quiet=yes
 done
+
+refuses 2 "there is no option --hepl; did you mean --help?" info --hepl
+refuses 2 "there is no option -Z" info -Z
+refuses 2 "--threads wants a value, N" info --threads
+refuses 2 "--threads: -3 is not between 0 and 1024" info --threads -3
+refuses 2 "--threads: 99999999999999999999 is not between" info --threads=99999999999999999999
+refuses 2 "--threads: '2.5' is not a whole number" info --threads 2.5
+refuses 2 "--threads: '' is not a whole number" info --threads ''
+refuses 2 "--quiet takes no value" info --quiet=yes
 
 refuses 2 "'two' is one argument too many" info one two
 works info --js
