@@ -132,16 +132,10 @@ static size_t attention_scratch(poet_device *device, const poet_call *call)
     return (size_t)(poet_cpu_parts(device, s.b * s.heads, 1) * part_floats(&s)) * sizeof(float);
 }
 
-static bool any_real(const poet_call *call)
-{
-    (void)call;
-    return true;
-}
-
 void poet_cpu_attention(poet_cpu_op *ops)
 {
     ops[POET_OP_ATTENTION] =
-        (poet_cpu_op){.run = attention_run, .scratch = attention_scratch, .fits = any_real};
+        (poet_cpu_op){.run = attention_run, .scratch = attention_scratch, .mixed = true};
     ops[POET_OP_ATTENTION_BWD] = (poet_cpu_op){
-        .run = poet_cpu_attention_bwd, .scratch = poet_cpu_attention_bwd_scratch, .fits = any_real};
+        .run = poet_cpu_attention_bwd, .scratch = poet_cpu_attention_bwd_scratch, .mixed = true};
 }

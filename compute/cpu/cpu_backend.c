@@ -79,7 +79,7 @@ static bool all_f32(const poet_call *call)
 static const poet_cpu_op *op_of(const poet_call *call)
 {
     const poet_cpu_op *op = &ops[call->op];
-    bool fits = op->fits ? op->fits(call) : all_f32(call);
+    bool fits = (op->mixed || all_f32(call)) && (!op->fits || op->fits(call));
     return op->run && fits ? op : NULL;
 }
 

@@ -152,12 +152,6 @@ static poet_status conv_prepare(poet_device *device, poet_call *call)
     return status;
 }
 
-static bool any_real(const poet_call *call)
-{
-    (void)call;
-    return true;
-}
-
 void poet_cpu_conv(poet_cpu_op *ops)
 {
     ops[POET_OP_CONV3D] = ops[POET_OP_CONV3D_DX] = ops[POET_OP_CONV3D_DW] =
@@ -166,5 +160,5 @@ void poet_cpu_conv(poet_cpu_op *ops)
                       .prepare = conv_prepare,
                       .release = poet_dnnl_release,
                       .implementation = poet_dnnl_implementation,
-                      .fits = any_real};
+                      .mixed = true};
 }

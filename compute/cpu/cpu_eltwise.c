@@ -116,10 +116,11 @@ VEC_INLINE vf relu2_slope(vf x)
     return vf_max(x, vf_all(0)) * vf_all(2);
 }
 
+/* 1 - tanh^2, without the cancellation. */
 VEC_INLINE vf tanh_slope(vf x)
 {
-    vf s = vf_sigmoid(x + x); /* tanh x = 2 s - 1 */
-    return vf_all(4) * s * (vf_all(1) - s);
+    vf e = vf_exp(vf_min(x, -x) * vf_all(2)), d = vf_all(1) + e;
+    return vf_all(4) * e / (d * d);
 }
 
 /* One loop for each activation and each slope: y = f(a), y = b * f'(a). */
@@ -147,7 +148,7 @@ ACT(tanh, vf_tanh, tanh_slope)
 
 static bool knows_act(const poet_call *call)
 {
-    return call->attr->act.act != POET_ACT_NONE && call->src[0]->dtype == POET_F32;
+    return call->attr->act.act != POET_ACT_NONE;
 }
 
 static poet_status act_kernel(poet_device *device, const poet_call *call)
@@ -260,6 +261,6 @@ void poet_cpu_eltwise(poet_cpu_op *ops)
         (poet_cpu_op){.run = combine_kernel};
     ops[POET_OP_SCALE] = (poet_cpu_op){.run = scale_kernel};
     ops[POET_OP_ACT] = ops[POET_OP_ACT_BWD] = (poet_cpu_op){.run = act_kernel, .fits = knows_act};
-    ops[POET_OP_CAST] = (poet_cpu_op){.run = cast_kernel, .fits = is_f32_or_bf16};
+    ops[POET_OP_CAST] = (poet_cpu_op){.run = cast_kernel, .mixed = true, .fits = is_f32_or_bf16};
     ops[POET_OP_DROPOUT] = (poet_cpu_op){.run = dropout_kernel};
 }

@@ -15,8 +15,9 @@ typedef struct poet_cpu_op {
     poet_status (*prepare)(poet_device *device, poet_call *call);  /* NULL: nothing to do */
     void (*release)(poet_device *device, poet_call *call);         /* the reverse of prepare */
     const char *(*implementation)(const poet_call *call);          /* NULL: the vector unit */
-    bool (*fits)(const poet_call *call); /* NULL: when every real tensor is f32; a call that does
-                                            not fit is left to the reference */
+    /* A call with a bf16 tensor, or one that does not fit, is left to the reference. */
+    bool mixed;                          /* bf16 is fine */
+    bool (*fits)(const poet_call *call); /* NULL: always */
 } poet_cpu_op;
 
 /* Each sets the rows of its operations. */

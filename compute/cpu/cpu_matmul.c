@@ -182,12 +182,6 @@ static const char *matmul_implementation(const poet_call *call)
     return poet_cpu_vectors() == 3 ? "packed avx512" : "packed avx2";
 }
 
-static bool any_real(const poet_call *call)
-{
-    (void)call;
-    return true;
-}
-
 void poet_cpu_matmul(poet_cpu_op *ops)
 {
     ops[POET_OP_MATMUL] = (poet_cpu_op){.run = matmul_run,
@@ -195,5 +189,5 @@ void poet_cpu_matmul(poet_cpu_op *ops)
                                         .prepare = matmul_prepare,
                                         .release = matmul_release,
                                         .implementation = matmul_implementation,
-                                        .fits = any_real};
+                                        .mixed = true};
 }

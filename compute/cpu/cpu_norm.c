@@ -322,12 +322,19 @@ static size_t rms_norm_bwd_scratch(poet_device *device, const poet_call *call)
     return (size_t)(SLICES * rms_of(call).c) * sizeof(float);
 }
 
+/* In a row of one or two numbers the gradient is the small difference of large terms, which the
+ * reference takes in double. */
+static bool is_wide(const poet_call *call)
+{
+    return poet_shape_last(&call->src[0]->shape) >= LANES;
+}
+
 void poet_cpu_norm(poet_cpu_op *ops)
 {
     ops[POET_OP_GROUP_NORM] = (poet_cpu_op){.run = group_norm_run, .scratch = group_norm_scratch};
     ops[POET_OP_GROUP_NORM_BWD] =
         (poet_cpu_op){.run = group_norm_bwd_run, .scratch = group_norm_bwd_scratch};
-    ops[POET_OP_RMS_NORM] = (poet_cpu_op){.run = rms_norm_run};
+    ops[POET_OP_RMS_NORM] = (poet_cpu_op){.run = rms_norm_run, .fits = is_wide};
     ops[POET_OP_RMS_NORM_BWD] =
-        (poet_cpu_op){.run = rms_norm_bwd_run, .scratch = rms_norm_bwd_scratch};
+        (poet_cpu_op){.run = rms_norm_bwd_run, .scratch = rms_norm_bwd_scratch, .fits = is_wide};
 }
