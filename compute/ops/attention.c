@@ -34,7 +34,7 @@ static double dot(const poet_tensor *a, int64_t i, const poet_tensor *b, int64_t
 /* Position i sees the real prefix, and what came since the prefix. */
 static bool sees(int64_t i, int64_t j, int64_t prefix, int64_t length)
 {
-    return j < prefix ? j < length : i >= prefix && j <= i;
+    return j < prefix ? j < length : j <= i;
 }
 
 static poet_status need_qkv(const poet_attr *attr, const poet_tensor *qkv)

@@ -6,31 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One program with what it needs. */
-typedef struct session {
-    poet_device *device;
-    poet_params *params;
-    poet_program *program;
-} session;
-
-static void session_close(session *s)
+void session_close(session *s)
 {
     poet_program_destroy(s->program);
     poet_params_destroy(s->params);
     poet_device_close(s->device);
 }
 
-static poet_status session_open(const char *name, const variant *v, op_case *c, session *s)
+poet_status session_open(const char *name, const variant *v, session *s)
 {
     POET_TRY(poet_device_open(v->backend, 0, v->threads, &s->device));
     POET_TRY(poet_params_create(s->device, 1, &s->params));
-    POET_TRY(op_case_parse(name, c));
-    c->copies = v->copies;
+    POET_TRY(op_case_parse(name, &s->c));
+    s->c.copies = v->copies;
     poet_graph *g = poet_graph_create(s->params);
     if (!g)
         return POET_ERR_NOMEM;
     poet_graph_set_precision(g, v->precision);
-    op_case_build(c, g, OP_WITH_GRADIENT);
+    op_case_build(&s->c, g, OP_WITH_GRADIENT);
     if (v->separate)
         setenv("POET_PLAN", "separate", 1);
     poet_status status = poet_program_create(g, &s->program);
@@ -38,7 +31,7 @@ static poet_status session_open(const char *name, const variant *v, op_case *c, 
     return status;
 }
 
-static poet_status write_source(session *s, const op_source *source, const void *host)
+poet_status session_write(session *s, const op_source *source, const void *host)
 {
     size_t bytes = op_source_bytes(source);
     if (source->state)
@@ -49,7 +42,7 @@ static poet_status write_source(session *s, const op_source *source, const void 
 static poet_status write_sources(session *s, const outcome *o)
 {
     for (int i = 0; i < o->c.n_sources; i++)
-        POET_TRY(write_source(s, &o->c.source[i], o->source[i]));
+        POET_TRY(session_write(s, &o->c.source[i], o->source[i]));
     return POET_OK;
 }
 
@@ -119,7 +112,8 @@ static poet_status check_sources(session *s, outcome *o)
 
 static poet_status run(const char *name, const variant *v, session *s, outcome *o)
 {
-    POET_TRY(session_open(name, v, &o->c, s));
+    POET_TRY(session_open(name, v, s));
+    o->c = s->c;
     POET_TRY(fill_sources(o, v->mode));
     for (int i = 0; i < (v->twice ? 2 : 1); i++) {
         POET_TRY(write_sources(s, o));

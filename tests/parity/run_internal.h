@@ -4,6 +4,30 @@
 
 #include "tests/support/op_cases.h"
 
+typedef struct variant {
+    const poet_backend *backend;
+    int threads; /* 0: all */
+    op_mode mode;
+    poet_dtype precision;
+    bool copies;
+    bool twice;    /* run two times and keep the second */
+    bool separate; /* no two tensors share memory */
+} variant;
+
+/* One program with what it needs. Call session_close also after a failure. */
+typedef struct session {
+    poet_device *device;
+    poet_params *params;
+    poet_program *program;
+    op_case c;
+} session;
+
+poet_status session_open(const char *name, const variant *v, session *s);
+void session_close(session *s);
+
+/* Contents of a source, to the program or the store. */
+poet_status session_write(session *s, const op_source *source, const void *host);
+
 /* What a run left: results first, then the states that it updated. Host memory of the declared
  * types. */
 typedef struct outcome {
@@ -15,16 +39,6 @@ typedef struct outcome {
     bool sources_intact;
     bool has[POET_OP_COUNT]; /* operations that ran */
 } outcome;
-
-typedef struct variant {
-    const poet_backend *backend;
-    int threads;
-    op_mode mode;
-    poet_dtype precision;
-    bool copies;
-    bool twice;    /* run two times and keep the second */
-    bool separate; /* no two tensors share memory */
-} variant;
 
 /* Call outcome_free also after a failure. */
 poet_status outcome_make(const char *name, const variant *v, outcome *out);

@@ -158,7 +158,7 @@ static void add_loss(op_case *c)
     bool copies = c->copies;
     c->copies = false; /* the weights are not sources of the operation */
     for (int i = 0; i < c->n_real; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "weight%d", i);
         poet_val weight = op_real(c, name, *poet_val_shape(c->g, c->real[i]), 0);
         poet_val part = poet_sum_to(c->g, poet_mul(c->g, weight, c->real[i]), POET_SCALAR);
@@ -172,7 +172,7 @@ static void add_gradients(op_case *c)
 {
     poet_graph_backward(c->g, c->loss);
     for (int i = 0; i < c->n_sources; i++) {
-        char name[20];
+        char name[24];
         poet_val d = poet_grad(c->g, c->source[i].val);
         if (d.id < 0)
             continue;

@@ -43,7 +43,7 @@ typedef struct op_source {
 } op_source;
 
 typedef struct op_result {
-    char name[20];
+    char name[24];
     poet_dtype dtype;
     poet_shape shape;
     int64_t terms; /* what one element sums over */
