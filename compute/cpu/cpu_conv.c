@@ -38,7 +38,7 @@ typedef struct conv_parts {
 
 static conv_parts parts_of(const poet_call *call)
 {
-    conv_parts p = {0};
+    conv_parts p;
     switch (call->op) {
     case POET_OP_CONV3D:
         p = (conv_parts){.x = call->src[0], .w = call->src[1], .y = call->dst[0]};
