@@ -1,0 +1,387 @@
+/* The generator: order of writing, cache against whole sequence, batches, learning, scores, resuming, files. */
+#include "base/memory.h"
+#include "base/rng.h"
+#include "compute/backend.h"
+#include "generator/generator_internal.h"
+#include "tests/support/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { K = 24, DIM = 5, MOST = 256 };
+
+static const char *const captions[] = {"a red ball moves left", "a blue ball moves right",
+                                       "two green boxes", "nothing at all"};
+
+enum { CAPTIONS = sizeof captions / sizeof *captions };
+
+static poet_generator_config small(int group, int levels, bool neighbours)
+{
+    poet_generator_config c = poet_generator_defaults();
+    c.codes = K;
+    c.code_dim = DIM;
+    c.grid = (poet_grid){3, 4, 4, levels};
+    c.fps = 8;
+    c.group_h = c.group_w = group;
+    c.text = 24;
+    c.width = 32;
+    c.layers = 2;
+    c.slot_width = 24;
+    c.neighbours = neighbours;
+    return c;
+}
+
+static poet_generator *make(poet_device *device, poet_generator_config c)
+{
+    poet_bpe *bpe;
+    poet_bpe_options options = {.size = 300, .fold_case = true};
+    poet_generator *m;
+    float vectors[4 * K * DIM];
+    poet_rng rng;
+    poet_rng_init(&rng, 8, 8);
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
+        vectors[i] = poet_rng_normal(&rng);
+    CHECK_OK(poet_bpe_train(captions, CAPTIONS, &options, &bpe));
+    c.vocabulary = poet_bpe_size(bpe);
+    CHECK_OK(poet_generator_create(device, &c, bpe, vectors, 0x1234, 5, &m));
+    return m;
+}
+
+/* Every weight random, so that nothing is silent. */
+static void shake(poet_generator *m)
+{
+    poet_params *params = poet_generator_params(m);
+    for (int i = 0; i < poet_params_count(params); i++) {
+        size_t bytes = poet_tensor_bytes(poet_params_tensor(params, i));
+        float *values = poet_alloc(bytes);
+        poet_rng rng;
+        poet_rng_init(&rng, 4, (uint64_t)i);
+        for (size_t k = 0; k < bytes / sizeof *values; k++)
+            values[k] = 0.3F * poet_rng_normal(&rng);
+        if (poet_params_kind(params, i) == POET_PARAM)
+            CHECK_OK(poet_params_write(params, i, values, bytes));
+        poet_free(values);
+    }
+}
+
+/* ---- the order of writing ---- */
+
+static void test_sequence(void)
+{
+    poet_generator_config c = small(2, 2, true);
+    int slots = poet_generator_slots(&c), groups = poet_generator_groups(&c);
+    CHECK(slots == 8 && groups == 12);
+    int32_t codes[96], grouped[96], back[96], near[8 * 8];
+    for (int i = 0; i < 96; i++)
+        codes[i] = i % K;
+    poet_sequence_group(&c, codes, grouped);
+    poet_sequence_ungroup(&c, grouped, back);
+    CHECK(memcmp(codes, back, sizeof codes) == 0);
+    /* Group 1 is rows 0-1, columns 2-3 of time 0; its third cell is row 1, column 2. */
+    CHECK_INT(grouped[1 * 8 + 2 * 2 + 1], codes[(1 * 4 + 2) * 2 + 1]);
+
+    /* Group 0 has no neighbours: zero rows of both levels. Group 7 (time 1, row 1, column 1) has the one to its left first. */
+    poet_sequence_neighbours(&c, grouped, 0, near);
+    for (int i = 0; i < 64; i++)
+        CHECK_INT(near[i], K + i % 2 * (K + 1));
+    poet_sequence_neighbours(&c, grouped, 7, near);
+    for (int s = 0; s < 8; s++)
+        CHECK_INT(near[s], s % 2 * (K + 1) + grouped[6 * 8 + s]);
+
+    /* Only groups that are already written are read: poisoning the others changes nothing. */
+    for (int n = 0; n < groups; n++) {
+        int32_t poisoned[96], other[64];
+        memcpy(poisoned, grouped, sizeof poisoned);
+        for (int i = n * 8; i < 96; i++)
+            poisoned[i] = -1000000;
+        poet_sequence_neighbours(&c, grouped, n, near);
+        poet_sequence_neighbours(&c, poisoned, n, other);
+        CHECK(memcmp(near, other, sizeof near) == 0);
+    }
+}
+
+/* ---- the cache gives what the whole sequence gives ---- */
+
+/* Logits of every code of a clip, (codes,K), teacher-forced. */
+static void whole_logits(poet_generator *m, const int32_t *codes, const char *caption,
+                         float *logits)
+{
+    const poet_generator_config *c = &m->config;
+    int64_t n = poet_generator_groups(c), s = poet_generator_slots(c);
+    poet_sequence_batch batch;
+    poet_program *program;
+    poet_graph *g = poet_graph_create(m->params);
+    poet_val ids = poet_input(g, "ids", POET_I32, POET_SHAPE(1, c->text));
+    poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(1));
+    poet_group_inputs groups = poet_model_group_inputs(g, c, 1, n);
+    poet_val before = poet_input(g, "slots", POET_I32, POET_SHAPE(n, s));
+    poet_input(g, "targets", POET_I32, POET_SHAPE(n, s));
+    poet_val parts[] = {poet_model_text(g, c, ids), poet_model_groups(g, c, &groups)};
+    poet_val x = poet_model_blocks(g, c, poet_concat(g, 2, parts, 1), lengths);
+    poet_result(g, "logits", poet_model_slots(g, c, poet_slice(g, x, 1, c->text, n), before));
+    CHECK_OK(poet_program_create(g, &program));
+    CHECK_OK(poet_sequence_batch_create(c, 1, &batch));
+    CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, caption));
+    CHECK_OK(poet_sequence_batch_set(c, &batch, program));
+    CHECK_OK(poet_program_run(program));
+    CHECK_OK(
+        poet_program_get_by_name(program, "logits", logits, (size_t)(n * s * K) * sizeof *logits));
+    poet_sequence_batch_free(&batch);
+    poet_program_destroy(program);
+}
+
+static void test_cache(poet_device *device, int group, int levels, bool neighbours)
+{
+    poet_generator *m = make(device, small(group, levels, neighbours));
+    shake(m);
+    const poet_generator_config *c = poet_generator_get_config(m);
+    int slots = poet_generator_slots(c), count = (int)poet_grid_codes(&c->grid);
+    int32_t codes[MOST], grouped[MOST];
+    float *logits = poet_alloc(MOST * K * sizeof *logits);
+    uint64_t seed = 3;
+    int cut = 0;
+    poet_sampling greedy = {.guidance = 1, .temperature = 0, .top_p = 1};
+    CHECK_OK(poet_generator_write(m, 1, &captions[1], &seed, &greedy, NULL, codes, &cut));
+    CHECK_INT(cut, 0);
+    whole_logits(m, codes, captions[1], logits);
+    poet_sequence_group(c, codes, grouped);
+    int different = 0;
+    for (int i = 0; i < count; i++) {
+        float best = -INFINITY;
+        for (int k = 0; k < K; k++)
+            best = fmaxf(best, logits[i * K + k]);
+        CHECK(logits[i * K + grouped[i]] >= best - 1e-3F);
+        different += grouped[i] != grouped[i % slots];
+    }
+    CHECK(different > 0);
+
+    double bits, expected = 0;
+    const char *caption = captions[1];
+    CHECK_OK(poet_generator_score(m, 1, codes, &caption, &bits));
+    for (int i = 0; i < count; i++) {
+        double sum = 0;
+        for (int k = 0; k < K; k++)
+            sum += exp((double)(logits[i * K + k] - logits[i * K + grouped[i]]));
+        expected += log2(sum);
+    }
+    CHECK_CLOSE(bits, expected, 1e-3 * expected);
+    poet_free(logits);
+    poet_generator_destroy(m);
+}
+
+/* A clip depends on its prompt and seed, not on its batch. */
+static void test_batches(poet_device *device)
+{
+    poet_generator *m = make(device, small(2, 1, true));
+    shake(m);
+
+    enum { N = 7, CODES = 48 };
+
+    const char *prompts[N];
+    uint64_t seeds[N];
+    int32_t together[N * CODES], alone[CODES];
+    for (int i = 0; i < N; i++) {
+        prompts[i] = captions[i % CAPTIONS];
+        seeds[i] = 100 + (uint64_t)(i / 2);
+    }
+    poet_sampling sampling = {.guidance = 2.5F, .temperature = 0.9F, .top_k = 20, .top_p = 0.95F};
+    CHECK_OK(poet_generator_write(m, N, prompts, seeds, &sampling, NULL, together, NULL));
+    for (int i = 0; i < N; i++) {
+        CHECK_OK(poet_generator_write(m, 1, &prompts[i], &seeds[i], &sampling, NULL, alone, NULL));
+        CHECK(memcmp(alone, together + i * CODES, sizeof alone) == 0);
+    }
+    CHECK(memcmp(together, together + 2 * CODES, sizeof alone) != 0);
+    seeds[0]++;
+    CHECK_OK(poet_generator_write(m, 1, prompts, seeds, &sampling, NULL, alone, NULL));
+    CHECK(memcmp(alone, together, sizeof alone) != 0);
+    poet_generator_destroy(m);
+}
+
+static void test_prompts(poet_device *device)
+{
+    poet_generator *m = make(device, small(2, 1, true));
+    int32_t codes[48];
+    uint64_t seed = 1;
+    int cut = 0;
+    char *long_prompt = poet_alloc(100001);
+    memset(long_prompt, 'x', 100000);
+    long_prompt[100000] = 0;
+    const char *prompt = long_prompt, *empty = "", *odd = "\xff\xfe \xf0\x9f\x8e\xac";
+    poet_sampling sampling = poet_sampling_defaults();
+    CHECK_OK(poet_generator_write(m, 1, &prompt, &seed, &sampling, NULL, codes, &cut));
+    CHECK_INT(cut, 1);
+    CHECK_OK(poet_generator_write(m, 1, &empty, &seed, &sampling, NULL, codes, &cut));
+    CHECK_OK(poet_generator_write(m, 1, &odd, &seed, &sampling, NULL, codes, &cut));
+    sampling.temperature = -1;
+    CHECK_FAILS(poet_generator_write(m, 1, &empty, &seed, &sampling, NULL, codes, &cut),
+                POET_ERR_ARG, "temperature = -1");
+    sampling.temperature = NAN;
+    CHECK_FAILS(poet_generator_write(m, 1, &empty, &seed, &sampling, NULL, codes, &cut),
+                POET_ERR_ARG, "temperature");
+    poet_free(long_prompt);
+    poet_generator_destroy(m);
+}
+
+/* ---- training ---- */
+
+/* Clip i belongs to caption i and to no other. */
+static void memory_clip(int i, int count, int32_t *codes)
+{
+    poet_rng rng;
+    poet_rng_init(&rng, 77, (uint64_t)i);
+    for (int k = 0; k < count; k++)
+        codes[k] = (int32_t)poet_rng_below(&rng, K);
+}
+
+static poet_status next_tokens(void *opaque, int64_t step, int b, int32_t *codes, const char **out)
+{
+    int count = *(int *)opaque;
+    for (int i = 0; i < b; i++) {
+        int which = (int)((step * b + i) % CAPTIONS);
+        memory_clip(which, count, codes + i * count);
+        out[i] = captions[which];
+    }
+    return POET_OK;
+}
+
+static bool stop_at_once(void *user)
+{
+    (void)user;
+    return true;
+}
+
+static poet_generator_training training_of(int64_t steps, int *count, const poet_task *task,
+                                           const char *checkpoint)
+{
+    poet_generator_training r = poet_generator_training_defaults();
+    r.train.optim.steps = steps;
+    r.train.optim.warmup = 5;
+    r.train.optim.rate = 3e-3F;
+    r.train.checkpoint = checkpoint;
+    r.train.save_seconds = 1e9;
+    r.train.task = task;
+    r.tokens = next_tokens;
+    r.opaque = count;
+    return r;
+}
+
+/* Four clips learned by heart: the captions call them up again, and the scores know which is which. */
+static void test_learning(poet_device *device)
+{
+    poet_generator *m = make(device, small(2, 1, true));
+    int count = 48;
+    poet_generator_training r = training_of(150, &count, NULL, NULL);
+    poet_memory memory;
+    double before[CAPTIONS], right[CAPTIONS], wrong[CAPTIONS];
+    const char *shuffled[CAPTIONS];
+    int32_t clips[CAPTIONS * 48], written[CAPTIONS * 48];
+    uint64_t seeds[CAPTIONS] = {0};
+    for (int i = 0; i < CAPTIONS; i++) {
+        memory_clip(i, 48, clips + i * 48);
+        shuffled[i] = captions[(i + 1) % CAPTIONS];
+    }
+    CHECK_OK(poet_generator_score(m, CAPTIONS, clips, captions, before));
+    CHECK_CLOSE(before[0], 48 * log2(K), 0.01); /* a fresh model knows nothing */
+    CHECK_OK(poet_generator_train(m, &r, &memory));
+    CHECK(memory.activations > 0);
+    CHECK_OK(poet_generator_score(m, CAPTIONS, clips, captions, right));
+    CHECK_OK(poet_generator_score(m, CAPTIONS, clips, shuffled, wrong));
+    poet_sampling greedy = {.guidance = 1.5F, .temperature = 0, .top_p = 1};
+    CHECK_OK(poet_generator_write(m, CAPTIONS, captions, seeds, &greedy, NULL, written, NULL));
+    int equal = 0;
+    for (int i = 0; i < CAPTIONS; i++) {
+        CHECK(right[i] < 0.2 * before[i]);
+        CHECK(wrong[i] > 2 * right[i]);
+        for (int k = 0; k < 48; k++)
+            equal += written[i * 48 + k] == clips[i * 48 + k];
+    }
+    fprintf(stderr, "bits %.1f -> %.1f, with the wrong caption %.1f; %d of %d codes recalled\n",
+            before[0], right[0], wrong[0], equal, CAPTIONS * 48);
+    CHECK(equal > CAPTIONS * 48 * 9 / 10);
+    poet_generator_destroy(m);
+}
+
+static uint64_t fingerprint_of(poet_generator *m)
+{
+    uint64_t value = 0;
+    CHECK_OK(poet_params_fingerprint(poet_generator_params(m), &value));
+    return value;
+}
+
+static void test_resume_and_files(poet_device *device)
+{
+    char path[] = "/tmp/poet-generator-XXXXXX";
+    close(mkstemp(path));
+    unlink(path);
+    poet_task stop = {.stop = stop_at_once};
+    int count = 48;
+    poet_generator *straight = make(device, small(2, 1, true)), *parts = NULL, *loaded;
+    poet_generator_training r = training_of(5, &count, NULL, NULL);
+    r.drop_text = 0.5F;
+    CHECK_OK(poet_generator_train(straight, &r, NULL));
+    r = training_of(5, &count, &stop, path);
+    r.drop_text = 0.5F;
+    for (int i = 0; i < 5; i++) {
+        poet_generator_destroy(parts);
+        parts = make(device, small(2, 1, true));
+        CHECK_INT(poet_generator_train(parts, &r, NULL), i < 4 ? POET_ERR_INTERRUPTED : POET_OK);
+    }
+    CHECK(fingerprint_of(straight) == fingerprint_of(parts));
+
+    CHECK_OK(poet_generator_save(parts, path, false, NULL, 0));
+    CHECK_OK(poet_generator_load(device, path, &loaded));
+    CHECK(fingerprint_of(loaded) == fingerprint_of(parts));
+    CHECK(poet_generator_fingerprint(loaded) == 0x1234);
+    CHECK_INT(poet_bpe_size(poet_generator_bpe(loaded)), poet_bpe_size(poet_generator_bpe(parts)));
+    int32_t a[48], b[48];
+    uint64_t seed = 9;
+    poet_sampling sampling = poet_sampling_defaults();
+    CHECK_OK(poet_generator_write(parts, 1, captions, &seed, &sampling, NULL, a, NULL));
+    CHECK_OK(poet_generator_write(loaded, 1, captions, &seed, &sampling, NULL, b, NULL));
+    CHECK(memcmp(a, b, sizeof a) == 0);
+    poet_generator_destroy(loaded);
+    poet_generator_destroy(parts);
+    poet_generator_destroy(straight);
+    unlink(path);
+}
+
+static void test_config(void)
+{
+    char text[512];
+    poet_generator_config c = small(2, 1, true), back;
+    c.vocabulary = 300;
+    CHECK_OK(poet_generator_config_check(&c));
+    poet_generator_config_text(&c, text);
+    CHECK_OK(poet_generator_config_parse(text, &back));
+    CHECK(back.width == c.width && back.grid.h == c.grid.h && back.fps == c.fps &&
+          back.neighbours == c.neighbours && back.slot_heads == c.slot_heads);
+    c.group_h = 3;
+    CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG,
+                "does not divide into groups of 3x2");
+    c = small(2, 1, true);
+    c.vocabulary = 300;
+    c.heads = 5;
+    CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG, "multiple of its heads");
+    c.layers = 0;
+    CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG, "layers = 0 is not between");
+    CHECK_FAILS(poet_generator_config_parse("{}", &c), POET_ERR_FORMAT, "cannot be read");
+}
+
+int main(void)
+{
+    poet_device *device;
+    CHECK_OK(poet_device_open(poet_backend_cpu(), 0, 0, &device));
+    test_config();
+    test_sequence();
+    test_cache(device, 2, 1, true);
+    test_cache(device, 1, 1, false);
+    test_cache(device, 2, 2, true);
+    test_batches(device);
+    test_prompts(device);
+    test_learning(device);
+    test_resume_and_files(device);
+    poet_device_close(device);
+    CHECK_INT(poet_memory_get_stats().blocks, 0);
+    return CHECK_RESULT();
+}
