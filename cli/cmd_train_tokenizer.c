@@ -2,7 +2,7 @@
 #include "base/memory.h"
 #include "cli/data_options.h"
 #include "cli/training.h"
-#include "eval/metrics.h"
+#include "eval/reconstruction.h"
 #include "tokenizer/tokenizer.h"
 
 #include <jansson.h>
@@ -40,39 +40,20 @@ static poet_status parse_fsq_levels(tokenizer_run *run)
     return POET_OK;
 }
 
-/* Held-out PSNR with the weights as they are. */
+/* Held-out figures with the weights as they are. */
 static poet_status report(void *opaque, int64_t step, char *text, size_t room)
 {
     tokenizer_run *run = opaque;
+    poet_reconstruction r;
     (void)step;
-    uint64_t count = poet_dataset_count(run->dataset, POET_SPLIT_SEEN);
-    poet_mean psnr = {0};
-    poet_grid grid;
-    poet_clip shape = poet_dataset_geometry(run->dataset);
-    POET_TRY(poet_tokenizer_grid(&run->config, shape.t, shape.h, shape.w, &grid));
-    size_t bytes = (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
-    int32_t *codes = poet_alloc((size_t)poet_grid_codes(&grid) * sizeof *codes);
-    uint8_t *frames = poet_alloc(bytes);
-    poet_status status = codes && frames ? POET_OK : POET_ERR_NOMEM;
     poet_tokenizer_forget_programs(run->tokenizer);
-    for (uint64_t i = 0; i < count && i < REPORT_CLIPS && !status; i++) {
-        poet_example example;
-        status = poet_dataset_read(run->dataset, POET_SPLIT_SEEN, i, &example);
-        if (status)
-            break;
-        status = poet_tokenizer_encode(run->tokenizer, example.clip.pixels, shape.t, shape.h,
-                                       shape.w, codes);
-        if (!status)
-            status = poet_tokenizer_decode(run->tokenizer, codes, &grid, frames);
-        if (!status)
-            poet_mean_add(&psnr, poet_psnr(frames, example.clip.pixels, bytes));
-        poet_example_free(&example);
-    }
+    poet_status status = poet_measure_reconstruction(run->tokenizer, run->dataset, POET_SPLIT_SEEN,
+                                                     REPORT_CLIPS, NULL, &r);
     poet_tokenizer_forget_programs(run->tokenizer);
-    if (!status && psnr.n)
-        snprintf(text, room, "\"psnr\": %.3f, \"psnr_clips\": %d", psnr.mean, (int)psnr.n);
-    poet_free(frames);
-    poet_free(codes);
+    if (!status && r.psnr.n)
+        snprintf(text, room,
+                 "\"psnr\": %.3f, \"ssim\": %.4f, \"codes_used\": %d, \"perplexity\": %.1f",
+                 r.psnr.mean, r.ssim.mean, r.usage.used, r.usage.perplexity);
     return status;
 }
 

@@ -44,6 +44,7 @@ poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char
 poet_status cmd_import(cli_context *context, int argc, char **argv);
 poet_status cmd_decode(cli_context *context, int argc, char **argv);
 poet_status cmd_encode(cli_context *context, int argc, char **argv);
+poet_status cmd_eval(cli_context *context, int argc, char **argv);
 poet_status cmd_generate(cli_context *context, int argc, char **argv);
 poet_status cmd_info(cli_context *context, int argc, char **argv);
 poet_status cmd_inspect(cli_context *context, int argc, char **argv);

@@ -1,0 +1,232 @@
+/* eval: figures of a model on held-out clips. */
+#include "cli/command.h"
+#include "cli/data_options.h"
+#include "cli/output.h"
+#include "cli/pair.h"
+
+#include "base/memory.h"
+#include "eval/captions.h"
+#include "eval/reconstruction.h"
+
+#include <string.h>
+
+typedef struct eval_run {
+    const char *model;
+    cli_data data;
+    int clips, captions, batch;
+    poet_sampling sampling;
+    uint64_t seed;
+    cli_pair pair;
+    poet_dataset *dataset;
+    const poet_task *task;
+} eval_run;
+
+static json_t *share_json(poet_share share)
+{
+    double low, high;
+    poet_share_interval(share, 1.96, &low, &high);
+    double rate = share.total ? (double)share.right / (double)share.total : 0;
+    return json_pack("{s:f, s:[f,f], s:I}", "accuracy", rate, "interval", low, high, "clips",
+                     (json_int_t)share.total);
+}
+
+/* All attributes together, and each by its name. */
+static json_t *score_json(poet_synth_set set, const poet_attribute_score *score)
+{
+    int count;
+    const poet_synth_field *fields = poet_synth_fields(set, &count);
+    json_t *out = share_json(score->all), *by_field = json_object();
+    for (int f = 0; f < count; f++)
+        if (score->field[f].total)
+            json_object_set_new(by_field, fields[f].name, share_json(score->field[f]));
+    json_object_set_new(out, "attributes", by_field);
+    return out;
+}
+
+static poet_status eval_tokenizer(eval_run *run, json_t *out)
+{
+    poet_reconstruction r;
+    POET_TRY(poet_measure_reconstruction(run->pair.tokenizer, run->dataset, POET_SPLIT_SEEN,
+                                         (uint64_t)run->clips, run->task, &r));
+    json_object_set_new(out, "psnr", json_real(r.psnr.mean));
+    json_object_set_new(out, "psnr_interval", json_real(r.psnr.interval));
+    json_object_set_new(out, "ssim", json_real(r.ssim.mean));
+    json_object_set_new(out, "ssim_interval", json_real(r.ssim.interval));
+    json_object_set_new(out, "clips", json_integer(r.psnr.n));
+    json_object_set_new(out, "codes", json_integer(r.codes));
+    json_object_set_new(out, "codes_used", json_integer(r.usage.used));
+    json_object_set_new(out, "perplexity", json_real(r.usage.perplexity));
+    return POET_OK;
+}
+
+/* ---- bits per clip ---- */
+
+enum { SCORE_CHUNK = 16 };
+
+static poet_status score_chunk(eval_run *run, uint64_t first, int n, poet_mean *bits)
+{
+    const poet_grid *grid = &poet_generator_get_config(run->pair.generator)->grid;
+    int64_t per_clip = poet_grid_codes(grid);
+    poet_example examples[SCORE_CHUNK] = {{{0}}};
+    const char *captions[SCORE_CHUNK];
+    double values[SCORE_CHUNK];
+    int32_t *codes = poet_alloc((size_t)n * (size_t)per_clip * sizeof *codes);
+    poet_status status = codes ? POET_OK : POET_ERR_NOMEM;
+    for (int i = 0; i < n && !status; i++) {
+        poet_clip *clip = &examples[i].clip;
+        status =
+            poet_dataset_read(run->dataset, POET_SPLIT_SEEN, first + (uint64_t)i, &examples[i]);
+        if (!status)
+            status = poet_tokenizer_encode(run->pair.tokenizer, clip->pixels, clip->t, clip->h,
+                                           clip->w, codes + i * per_clip);
+        captions[i] = examples[i].caption;
+    }
+    if (!status)
+        status = poet_generator_score(run->pair.generator, n, codes, captions, values);
+    for (int i = 0; i < n; i++) {
+        if (!status)
+            poet_mean_add(bits, values[i]);
+        poet_example_free(&examples[i]);
+    }
+    poet_free(codes);
+    return status;
+}
+
+static poet_status eval_bits(eval_run *run, json_t *out)
+{
+    poet_mean bits = {0};
+    uint64_t count = poet_dataset_count(run->dataset, POET_SPLIT_SEEN);
+    count = (uint64_t)run->clips < count ? (uint64_t)run->clips : count;
+    poet_clip shape = poet_dataset_geometry(run->dataset);
+    const poet_grid *grid = &poet_generator_get_config(run->pair.generator)->grid;
+    poet_grid own;
+    POET_TRY(poet_tokenizer_grid(poet_tokenizer_get_config(run->pair.tokenizer), shape.t, shape.h,
+                                 shape.w, &own));
+    if (own.t != grid->t || own.h != grid->h || own.w != grid->w)
+        return POET_FAIL(POET_ERR_MISMATCH,
+                         "the clips are %dx%dx%d codes, the generator writes %dx%dx%d", own.t,
+                         own.h, own.w, grid->t, grid->h, grid->w);
+    for (uint64_t i = 0; i < count; i += SCORE_CHUNK) {
+        uint64_t left = count - i;
+        POET_TRY(score_chunk(run, i, left < SCORE_CHUNK ? (int)left : SCORE_CHUNK, &bits));
+        poet_task_progress(run->task, &(poet_progress){.what = "score",
+                                                       .done = (double)bits.n,
+                                                       .total = (double)count,
+                                                       .unit = "clips"});
+    }
+    json_object_set_new(out, "bits_per_clip", json_real(bits.mean));
+    json_object_set_new(out, "bits_per_clip_interval", json_real(bits.interval));
+    return POET_OK;
+}
+
+/* ---- captions ---- */
+
+static poet_status eval_set(eval_run *run, poet_synth_set set, json_t *out)
+{
+    poet_caption_run captions = {.tokenizer = run->pair.tokenizer,
+                                 .generator = run->pair.generator,
+                                 .set = set,
+                                 .seed = run->seed,
+                                 .n = run->captions,
+                                 .batch = run->batch,
+                                 .sampling = run->sampling,
+                                 .task = run->task};
+
+    static const struct {
+        const char *name;
+        poet_split split;
+    } splits[] = {{"seen", POET_SPLIT_SEEN}, {"heldout", POET_SPLIT_UNSEEN}};
+
+    json_t *reader = json_object();
+    json_object_set_new(out, "reader", reader);
+    for (int i = 0; i < 2; i++) {
+        poet_attribute_score drawn, reconstructed, score;
+        json_t *own = json_object();
+        captions.split = splits[i].split;
+        json_object_set_new(reader, splits[i].name, own);
+        POET_TRY(poet_measure_reader(&captions, &drawn, &reconstructed));
+        json_object_set_new(own, "drawn", score_json(set, &drawn));
+        json_object_set_new(own, "reconstructed", score_json(set, &reconstructed));
+        POET_TRY(poet_measure_captions(&captions, &score));
+        json_object_set_new(out, splits[i].name, score_json(set, &score));
+    }
+    return POET_OK;
+}
+
+/* One object for one built-in set; for several, one under each set's name. */
+static poet_status eval_captions(eval_run *run, const char *spec, json_t *out)
+{
+    json_t *all = json_object();
+    json_object_set_new(out, "caption_accuracy", all);
+    bool several = strchr(spec, ',') != NULL;
+    for (int set = 0; set < POET_SYNTH_SETS; set++) {
+        if (!strstr(spec, poet_synth_name((poet_synth_set)set)))
+            continue;
+        json_t *one = several ? json_object() : all;
+        if (several)
+            json_object_set_new(all, poet_synth_name((poet_synth_set)set), one);
+        POET_TRY(eval_set(run, (poet_synth_set)set, one));
+    }
+    return POET_OK;
+}
+
+static poet_status eval(cli_context *context, eval_run *run, json_t *out)
+{
+    const char *spec = context->operands[0];
+    run->task = &context->task;
+    POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
+    POET_TRY(cli_data_open(spec, &run->data, &run->dataset));
+    json_object_set_new(out, "model", json_string(run->model));
+    json_object_set_new(out, "data", json_string(spec));
+    POET_TRY(eval_tokenizer(run, out));
+    POET_TRY(eval_bits(run, out));
+    if (strncmp(spec, "synth:", 6) == 0 && run->captions)
+        POET_TRY(eval_captions(run, spec + 6, out));
+    return POET_OK;
+}
+
+poet_status cmd_eval(cli_context *context, int argc, char **argv)
+{
+    eval_run run = {0};
+    const cli_option options[] = {
+        CLI_PATH("model", 'm', &run.model, "NAME", "shapes",
+                 "a model that came with the program, or a folder with one"),
+        CLI_INT("count", 'n', &run.clips, 1, 1000000, "N", "256",
+                "held-out clips for PSNR, SSIM, codes and bits"),
+        CLI_INT("captions", 0, &run.captions, 0, 1000000, "N", "500",
+                "prompts of seen and of held-out combinations each (built-in sets); 0: none"),
+        CLI_INT("batch", 'b', &run.batch, 1, 256, "N", "16", "clips written together"),
+        CLI_FLOAT("guidance", 0, &run.sampling.guidance, 0, 100, "G", "2", "as for generate"),
+        CLI_FLOAT("temperature", 0, &run.sampling.temperature, 0, 100, "T", "1", "as for generate"),
+        CLI_INT("top-k", 0, &run.sampling.top_k, 0, POET_MAX_CODES, "K", "0", "as for generate"),
+        CLI_FLOAT("top-p", 0, &run.sampling.top_p, 0, 1, "P", "1", "as for generate"),
+        CLI_FLOAT("min-p", 0, &run.sampling.min_p, 0, 1, "P", "0", "as for generate"),
+        CLI_SEED("seed", 's', &run.seed, "7", "of prompts and generated clips"),
+        CLI_DATA_ROWS(&run.data),
+        CLI_END,
+    };
+    const cli_spec spec = {
+        .operands = "DATA",
+        .min_operands = 1,
+        .max_operands = 1,
+        .description =
+            "Measures a model on held-out clips: reconstruction (PSNR, SSIM), use of the\n"
+            "codebook, bits per clip, and for built-in sets caption accuracy: a clip counts\n"
+            "as right when every attribute of its sentence is found in it. The reader that\n"
+            "finds them is judged first, on drawn clips and on reconstructions.\n"
+            "\n" CLI_DATA_HELP,
+        .examples = "eval synth:shapes --model shapes --json",
+        .options = options,
+        .json = true,
+    };
+    POET_TRY(cli_parse(context, &spec, argc, argv));
+    json_t *out = json_object();
+    poet_status status = eval(context, &run, out);
+    poet_dataset_close(run.dataset);
+    cli_pair_close(&run.pair);
+    if (status) {
+        json_decref(out);
+        return status;
+    }
+    return cli_print_result(context->json, out);
+}

@@ -1,0 +1,74 @@
+#include "eval/reconstruction.h"
+
+#include "base/memory.h"
+
+/* Buffers for one clip, and the counts of all. */
+typedef struct measuring {
+    poet_tokenizer *tokenizer;
+    poet_grid grid;
+    int32_t *codes;
+    uint8_t *frames;
+    int64_t *counts;
+    poet_reconstruction *out;
+} measuring;
+
+static poet_status measure_clip(measuring *m, const poet_clip *clip)
+{
+    double ssim;
+    int k = poet_tokenizer_get_config(m->tokenizer)->codes;
+    POET_TRY(
+        poet_tokenizer_encode(m->tokenizer, clip->pixels, clip->t, clip->h, clip->w, m->codes));
+    POET_TRY(poet_tokenizer_decode(m->tokenizer, m->codes, &m->grid, m->frames));
+    POET_TRY(poet_ssim(clip->pixels, m->frames, clip->t, clip->h, clip->w, &ssim));
+    size_t bytes = (size_t)clip->t * (size_t)clip->h * (size_t)clip->w * 3;
+    poet_mean_add(&m->out->psnr, poet_psnr(clip->pixels, m->frames, bytes));
+    poet_mean_add(&m->out->ssim, ssim);
+    for (int64_t i = 0; i < poet_grid_codes(&m->grid); i++)
+        m->counts[i % m->grid.levels * k + m->codes[i]]++;
+    return POET_OK;
+}
+
+static poet_status measure_split(measuring *m, const poet_dataset *dataset, poet_split split,
+                                 uint64_t n, const poet_task *task)
+{
+    uint64_t count = poet_dataset_count(dataset, split);
+    count = n < count ? n : count;
+    for (uint64_t i = 0; i < count; i++) {
+        poet_example example;
+        POET_TRY(poet_dataset_read(dataset, split, i, &example));
+        poet_status status = measure_clip(m, &example.clip);
+        poet_example_free(&example);
+        POET_TRY(status);
+        poet_task_progress(task, &(poet_progress){.what = "reconstruct",
+                                                  .done = (double)i + 1,
+                                                  .total = (double)count,
+                                                  .unit = "clips"});
+        if (poet_task_stopped(task))
+            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %llu of %llu clips",
+                             (unsigned long long)i + 1, (unsigned long long)count);
+    }
+    return POET_OK;
+}
+
+poet_status poet_measure_reconstruction(poet_tokenizer *tokenizer, const poet_dataset *dataset,
+                                        poet_split split, uint64_t n, const poet_task *task,
+                                        poet_reconstruction *out)
+{
+    const poet_tokenizer_config *config = poet_tokenizer_get_config(tokenizer);
+    poet_clip shape = poet_dataset_geometry(dataset);
+    measuring m = {.tokenizer = tokenizer, .out = out};
+    *out = (poet_reconstruction){.codes = config->codes * config->levels};
+    POET_TRY(poet_tokenizer_grid(config, shape.t, shape.h, shape.w, &m.grid));
+    m.codes = poet_alloc((size_t)poet_grid_codes(&m.grid) * sizeof *m.codes);
+    m.frames = poet_alloc((size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3);
+    m.counts = poet_calloc((size_t)out->codes, sizeof *m.counts);
+    poet_status status = m.codes && m.frames && m.counts ? POET_OK : POET_ERR_NOMEM;
+    if (!status)
+        status = measure_split(&m, dataset, split, n, task);
+    if (!status)
+        out->usage = poet_code_usage(m.counts, out->codes);
+    poet_free(m.counts);
+    poet_free(m.frames);
+    poet_free(m.codes);
+    return status;
+}

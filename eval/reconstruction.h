@@ -1,0 +1,21 @@
+/* What a tokenizer keeps of held-out clips, and how it uses its codebook. */
+#ifndef POET_EVAL_RECONSTRUCTION_H
+#define POET_EVAL_RECONSTRUCTION_H
+
+#include "base/task.h"
+#include "datasets/dataset.h"
+#include "eval/metrics.h"
+#include "tokenizer/tokenizer.h"
+
+typedef struct poet_reconstruction {
+    poet_mean psnr, ssim; /* over clips */
+    int codes;            /* K times levels */
+    poet_usage usage;     /* of them, over all tokens of all clips */
+} poet_reconstruction;
+
+/* Encodes and decodes the first n clips of a split (all when there are fewer). task may be NULL. */
+poet_status poet_measure_reconstruction(poet_tokenizer *tokenizer, const poet_dataset *dataset,
+                                        poet_split split, uint64_t n, const poet_task *task,
+                                        poet_reconstruction *out);
+
+#endif
