@@ -67,7 +67,7 @@ static poet_status score_chunk(eval_run *run, uint64_t first, int n, poet_mean *
 {
     const poet_grid *grid = &poet_generator_get_config(run->pair.generator)->grid;
     int64_t per_clip = poet_grid_codes(grid);
-    poet_example examples[SCORE_CHUNK] = {{{0}}};
+    poet_example examples[SCORE_CHUNK] = {{.caption = NULL}};
     const char *captions[SCORE_CHUNK];
     double values[SCORE_CHUNK];
     int32_t *codes = poet_alloc((size_t)n * (size_t)per_clip * sizeof *codes);

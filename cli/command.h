@@ -42,6 +42,7 @@ typedef struct cli_spec {
 poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char **argv);
 
 poet_status cmd_import(cli_context *context, int argc, char **argv);
+poet_status cmd_bench(cli_context *context, int argc, char **argv);
 poet_status cmd_decode(cli_context *context, int argc, char **argv);
 poet_status cmd_encode(cli_context *context, int argc, char **argv);
 poet_status cmd_eval(cli_context *context, int argc, char **argv);

@@ -19,6 +19,7 @@ static const command commands[] = {
     {"encode", "clips to a token file", cmd_encode},
     {"decode", "a clip of a token file to a video", cmd_decode},
     {"eval", "figures of a model on held-out clips", cmd_eval},
+    {"bench", "how fast this machine trains and writes", cmd_bench},
     {"info", "what this build and machine can do; what is inside a model", cmd_info},
     {"inspect", "what is inside a file: a model, tokens, a dataset, a video", cmd_inspect},
     {"import", "a folder of captioned videos becomes a dataset", cmd_import},
