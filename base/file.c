@@ -59,7 +59,7 @@ poet_status poet_file_read(const char *path, size_t limit, unsigned char **bytes
         status = *bytes ? read_all(fd, path, *bytes, *size) : POET_ERR_NOMEM;
     }
     close(fd);
-    if (status || !*bytes) {
+    if (status) {
         poet_free(*bytes);
         *bytes = NULL;
         return status;

@@ -37,7 +37,11 @@ poet_status poet_context(poet_status code, const char *format, ...)
  * until the next failure. */
 const char *poet_error_message(void);
 
+#ifdef __clang_analyzer__ /* so that it knows that a failure is not POET_OK */
+#define POET_FAIL(code, ...) (poet_fail((code), __VA_ARGS__), (code))
+#else
 #define POET_FAIL(code, ...) poet_fail((code), __VA_ARGS__)
+#endif
 
 #define POET_TRY(expression)                                                                       \
     do {                                                                                           \

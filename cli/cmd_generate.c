@@ -110,7 +110,7 @@ static poet_status write_clip(generate_run *run, int i, const poet_clip *clip)
     if (!status)
         json_array_append_new(run->clips,
                               json_pack("{s:s, s:s, s:I}", "clip", path, "prompt", run->prompts[i],
-                                        "seed", (json_int_t)(run->seed + (uint64_t)i)));
+                                        "seed", (json_int_t)run->seed + i));
     poet_free(path);
     return status;
 }

@@ -128,6 +128,7 @@ static void average(const bin *bins, const box *b, uint8_t colour[3])
             count += bins[i].count;
             sum += bins[i].sum[c];
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a box holds at least one pixel */
         colour[c] = (uint8_t)((sum + count / 2) / count);
     }
 }

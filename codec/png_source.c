@@ -81,7 +81,7 @@ static bool parse_pattern(const char *name, pattern *p)
     if (!percent || strchr(percent + 1, '%'))
         return false;
     size_t length = strspn(percent + 1, "0123456789");
-    int digits = length && length < 4 ? atoi(percent + 1) : 1;
+    int digits = length && length < 4 ? (int)strtol(percent + 1, NULL, 10) : 1;
     if (length >= 4 || digits > 20 || percent[1 + length] != 'd')
         return false;
     *p = (pattern){name, percent + length + 2, (size_t)(percent - name), digits};

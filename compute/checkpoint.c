@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -150,7 +151,9 @@ static poet_status write_file(poet_output *output, poet_params *params,
             POET_TRY(write_tensor(output, params, i, saved_type(params, i, options), &crc));
     char digits[CRC_DIGITS + 1];
     snprintf(digits, sizeof digits, "%08" PRIx32, crc);
-    memcpy(find_crc(header), digits, CRC_DIGITS);
+    char *place = find_crc(header);
+    assert(place); /* make_header put it there */
+    memcpy(place, digits, CRC_DIGITS);
     if (fseek(poet_output_stream(output), 0, SEEK_SET) != 0)
         return POET_FAIL(POET_ERR_IO, "%s: cannot be written", poet_output_path(output));
     POET_TRY(poet_output_write(output, header, size));
@@ -271,7 +274,7 @@ static poet_status read_item(poet_checkpoint *c, const char *name, json_t *value
 static poet_status check_version(const poet_checkpoint *c)
 {
     const char *version = poet_checkpoint_value(c, "poet.format");
-    if (!version || atoi(version) != FORMAT_VERSION)
+    if (!version || strtol(version, NULL, 10) != FORMAT_VERSION)
         return POET_FAIL(POET_ERR_FORMAT, "%s: is of format version %s; this program reads %d",
                          c->path, version ? version : "?", FORMAT_VERSION);
     return POET_OK;

@@ -140,7 +140,7 @@ poet_val poet_conv3d(poet_graph *g, poet_val x, poet_val w, poet_val bias);
 /* Per frame, so that it is causal: mean and variance over (H,W,C/groups) of each (B,T), then * gain
  * + bias (C each), then the activation (NONE or SILU, fused). x (B,T,H,W,C). epsilon 1e-5. (Wu and
  * He 2018, made causal) */
-poet_val poet_group_norm(poet_graph *g, poet_val x, poet_val gain, poet_val bias, int groups,
+poet_val poet_group_norm(poet_graph *g, poet_val x, poet_val gain, poet_val bias, int n_groups,
                          poet_activation act);
 
 /* x / sqrt(mean(x^2) + 1e-6) * gain over the last axis (Zhang and Sennrich 2019). gain (C). */

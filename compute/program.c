@@ -152,7 +152,7 @@ static poet_status place(poet_program *p, int64_t offset, size_t bytes, void **o
 static poet_status bind_memory(poet_program *p)
 {
     poet_graph *g = p->graph;
-    size_t most = (size_t)(g->n_values + g->n_nodes + 1);
+    size_t most = (size_t)g->n_values + (size_t)g->n_nodes + 1;
     p->blocks = poet_arena_alloc(g->arena, most * sizeof *p->blocks);
     if (!p->blocks)
         return POET_ERR_NOMEM;

@@ -57,7 +57,7 @@ static void warn_of_threads(const poet_train_config *config, const poet_checkpoi
 {
     const char *threads = poet_checkpoint_value(checkpoint, "train.threads");
     int now = poet_params_device(params)->threads;
-    if (threads && atoi(threads) != now)
+    if (threads && strtol(threads, NULL, 10) != now)
         poet_task_message(config->task,
                           "%s: was trained with %s threads, not %d: the run goes on, but its bits "
                           "will differ from an uninterrupted one",
@@ -104,7 +104,7 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
         status = POET_FAIL(POET_ERR_FORMAT, "%s: is a model, not a checkpoint of a training run",
                            config->checkpoint);
     if (!status) {
-        *step = atoll(at);
+        *step = strtoll(at, NULL, 10);
         warn_of_threads(config, checkpoint, params);
         status = poet_checkpoint_load(checkpoint, params);
     }

@@ -268,7 +268,7 @@ static poet_status add_with_text(const poet_import_sink *sink, poet_import_list 
     poet_status status = POET_ERR_NOMEM;
     if (!name)
         return status;
-    strcpy(strrchr(name, '.'), ".txt"); /* no extension of a video is shorter */
+    memcpy(strrchr(name, '.'), ".txt", sizeof ".txt"); /* no extension of a video is shorter */
     path = poet_path_join(sink->folder, name);
     if (!path)
         goto done;

@@ -45,7 +45,7 @@ static poet_val scalar_quantize(poet_graph *g, const poet_tokenizer_config *conf
 
 poet_val poet_quantizer_encode(poet_graph *g, const poet_tokenizer_config *config, poet_val z)
 {
-    poet_val codes[POET_MAX_RESIDUAL_LEVELS];
+    poet_val codes[POET_MAX_RESIDUAL_LEVELS] = {POET_NONE};
     if (!is_vq(config)) {
         scalar_quantize(g, config, z, codes);
         return with_level_axis(g, codes[0]);
@@ -127,7 +127,8 @@ poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training
         q.penalty = poet_scale(g, poet_add(g, commit, entropy), training->commitment);
         return q;
     }
-    poet_val rest = poet_stop_grad(g, z), sum = POET_NONE, codes[POET_MAX_RESIDUAL_LEVELS];
+    poet_val rest = poet_stop_grad(g, z), sum = POET_NONE;
+    poet_val codes[POET_MAX_RESIDUAL_LEVELS] = {POET_NONE};
     for (int level = 0; level < config->levels; level++) {
         poet_val index;
         poet_val vectors = train_level(g, training, config, level, rest, step, &index);

@@ -3,6 +3,8 @@
 #include "compute/cpu/cpu_internal.h"
 #include "compute/cpu/cpu_tile.h"
 
+#include <assert.h>
+
 /* ---- nearest ---- */
 
 typedef struct nearest_job {
@@ -120,6 +122,7 @@ static poet_status nearest_kernel(poet_device *device, const poet_call *call)
                      .packed = call->scratch,
                      .index = call->dst[0]->data,
                      .distance = poet_cpu_dst(call, 1)};
+    assert(j.z && j.codebook); /* sources that are not optional */
     if (j.rows < ROWS) {
         nearest_few(&j);
         return POET_OK;
@@ -214,6 +217,7 @@ static poet_status ema_kernel(poet_device *device, const poet_call *call)
                  .number = call->scratch};
     j.share = (double)j.rows / (double)j.codes;
     j.sum = j.number + j.codes;
+    assert(j.z);
     POET_TRY(check_index(j.index, j.rows, j.codes, "codebook"));
     gather(&j);
     poet_cpu_parallel(device, j.codes, 4096 / j.c + 1, update_codes, &j);

@@ -14,9 +14,9 @@ typedef struct channel {
 
 static channel describe(int levels)
 {
-    channel c = {.half = (levels - 1) * (1 - 1e-3) / 2,
-                 .offset = levels % 2 ? 0 : 0.5,
-                 .width = levels / 2}; /* integer division: the middle level */
+    int middle = levels / 2;
+    channel c = {
+        .half = (levels - 1) * (1 - 1e-3) / 2, .offset = levels % 2 ? 0 : 0.5, .width = middle};
     c.shift = tan(c.offset / c.half);
     return c;
 }
@@ -71,7 +71,8 @@ static int quantize(double z, int levels, bool binary)
 
 static double value_of(int level, int levels, bool binary)
 {
-    return binary ? 2 * level - 1 : (level - levels / 2) / (double)(levels / 2);
+    int middle = levels / 2;
+    return binary ? 2 * level - 1 : (level - middle) / (double)middle;
 }
 
 static poet_status ref_fsq(poet_device *device, const poet_call *call)

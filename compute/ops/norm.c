@@ -149,10 +149,10 @@ const poet_op_rule poet_rule_group_norm = {
 const poet_op_rule poet_rule_group_norm_bwd = {.infer = infer_group_norm_bwd,
                                                .ref = ref_group_norm_bwd};
 
-poet_val poet_group_norm(poet_graph *g, poet_val x, poet_val gain, poet_val bias, int n,
+poet_val poet_group_norm(poet_graph *g, poet_val x, poet_val gain, poet_val bias, int n_groups,
                          poet_activation act)
 {
-    poet_attr attr = {.norm = {.groups = n, .act = (int)act}};
+    poet_attr attr = {.norm = {.groups = n_groups, .act = (int)act}};
     return poet_emit(g, POET_OP_GROUP_NORM, 3, (poet_val[]){x, gain, bias}, &attr, NULL);
 }
 
