@@ -31,7 +31,7 @@ static json_t *processor(void)
 
 static json_t *backends(void)
 {
-    const poet_backend *const all[] = {poet_backend_ref()};
+    const poet_backend *const all[] = {poet_backend_cpu(), poet_backend_ref()};
     json_t *out = json_array();
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         json_array_append_new(
