@@ -1,6 +1,7 @@
-/* One step of attention with a cache: the hot loop of sampling. Each (row, head) is computed alone,
- * in an order that depends on its own position only, so its bits do not depend on the batch or on
- * the threads. Only seen keys are read: the rest of a cache may hold anything. */
+/* One step of attention with a cache: the hot loop of sampling. A row's cached keys are read whole,
+ * neighbouring heads together, as they lie in memory; every (row, head) is nevertheless computed in
+ * an order that depends on its own position only, so its bits do not depend on the batch or on the
+ * threads. Only seen keys are read: the rest of a cache may hold anything. */
 #include "compute/cpu/cpu_internal.h"
 #include "compute/cpu/cpu_vec.h"
 
@@ -10,7 +11,8 @@ typedef struct cached_job {
     const float *qkv;
     float *keys, *values, *y;
     const int32_t *position, *lengths;
-    float *scratch; /* (parts, room) scores */
+    float *scratch; /* (parts, heads, width) scores */
+    int64_t width;  /* room, rounded up to whole vectors */
     int64_t parts;
 } cached_job;
 
@@ -30,6 +32,7 @@ static cached_job job_of(const poet_call *call)
                     .position = call->src[3]->data,
                     .scratch = call->scratch};
     j.d = j.c / j.heads;
+    j.width = poet_round_up(j.room, LANES);
     j.scale = 1 / sqrtf((float)j.d);
     j.lengths = j.prefix ? call->src[4]->data : NULL;
     return j;
@@ -53,42 +56,66 @@ static poet_status check(const cached_job *j)
     return POET_OK;
 }
 
-/* Scores of `count` keys, a cache row apart. */
-VEC_INLINE void score_keys(const cached_job *j, const float *q, const float *k, int64_t count,
+/* What one row's new position does for heads [h0, h1): it sees `first` keys from 0 and `more` from
+ * prefix on. Pointers are to the first of these heads. */
+typedef struct query {
+    const float *q, *k, *v;
+    float *y, *score;
+    int64_t heads, first, more;
+} query;
+
+/* Scores of `count` keys, a cache row apart, for all heads of the query. */
+static VEC void score_keys(const cached_job *j, const query *x, const float *k, int64_t count,
                            float *score)
 {
-    for (int64_t i = 0; i < count; i++, k += j->c) {
-        vf sum = vf_all(0);
-        for (int64_t n = 0; n < j->d; n += LANES)
-            sum = vf_fma(vf_load_n(q + n, j->d - n), vf_load_n(k + n, j->d - n), sum);
-        score[i] = vf_sum(sum) * j->scale;
-    }
-}
-
-/* out += the sum over keys of weight * value, for `width` channels, at most 32, of a head. */
-VEC_INLINE void add_values(const cached_job *j, const float *weight, const float *v, int64_t count,
-                           int64_t width, vf *out)
-{
-    vf a = out[0], b = out[1], c = out[2], d = out[3];
-    for (int64_t i = 0; i < count; i++, v += j->c) {
-        vf w = vf_all(weight[i]);
-        if (width == 4 * LANES) {
-            a = vf_fma(w, vf_load(v), a);
-            b = vf_fma(w, vf_load(v + LANES), b);
-            c = vf_fma(w, vf_load(v + 2 * LANES), c);
-            d = vf_fma(w, vf_load(v + 3 * LANES), d);
-        } else {
-            a = vf_fma(w, vf_load_n(v, width), a);
-            b = width > LANES ? vf_fma(w, vf_load_n(v + LANES, width - LANES), b) : b;
-            c = width > 2 * LANES ? vf_fma(w, vf_load_n(v + 2 * LANES, width - 2 * LANES), c) : c;
-            d = width > 3 * LANES ? vf_fma(w, vf_load_n(v + 3 * LANES, width - 3 * LANES), d) : d;
+    for (int64_t i = 0; i < count; i++, k += j->c)
+        for (int64_t h = 0; h < x->heads; h++) {
+            const float *qh = x->q + h * j->d, *kh = k + h * j->d;
+            vf sum = vf_all(0);
+            for (int64_t n = 0; n < j->d; n += LANES)
+                sum = vf_fma(vf_load_n(qh + n, j->d - n), vf_load_n(kh + n, j->d - n), sum);
+            score[h * j->width + i] = vf_sum(sum) * j->scale;
         }
-    }
-    out[0] = a, out[1] = b, out[2] = c, out[3] = d;
 }
 
-/* score -> exp(score - greatest), for n scores; returns their sum. */
-VEC_INLINE float exponentials(float *score, int64_t n)
+/* y += the sum over keys of weight * value, for `width` channels of one head, at most 32. */
+VEC_INLINE void add_channels(const cached_job *j, const float *weight, const float *v,
+                             int64_t count, int64_t width, float *y)
+{
+    vf sum[4];
+    for (int64_t n = 0; n < 4; n++)
+        sum[n] = n * LANES < width ? vf_load_n(y + n * LANES, width - n * LANES) : vf_all(0);
+    if (width == 4 * LANES)
+        for (int64_t i = 0; i < count; i++, v += j->c) {
+#pragma GCC unroll 4
+            for (int n = 0; n < 4; n++)
+                sum[n] = vf_fma(vf_all(weight[i]), vf_load(v + n * LANES), sum[n]);
+        }
+    else
+        for (int64_t i = 0; i < count; i++, v += j->c)
+            for (int n = 0; n * LANES < width; n++)
+                sum[n] =
+                    vf_fma(vf_all(weight[i]), vf_load_n(v + n * LANES, width - n * LANES), sum[n]);
+    for (int64_t n = 0; n * LANES < width; n++)
+        vf_store_n(y + n * LANES, width - n * LANES, sum[n]);
+}
+
+/* The same for all channels of all heads, a few keys at a time, so that memory is read in order. */
+static VEC void add_values(const cached_job *j, const query *x, const float *v, int64_t count,
+                           const float *weight)
+{
+    enum { KEYS = 16 };
+
+    for (int64_t i = 0; i < count; i += KEYS)
+        for (int64_t h = 0; h < x->heads; h++)
+            for (int64_t n = 0; n < j->d; n += 4 * LANES)
+                add_channels(j, weight + h * j->width + i, v + i * j->c + h * j->d + n,
+                             poet_min(KEYS, count - i), poet_min(4 * LANES, j->d - n),
+                             x->y + h * j->d + n);
+}
+
+/* score -> exp(score - greatest) for n scores, divided by their sum. */
+static VEC void softmax(float *score, int64_t n)
 {
     vf high = vf_all(-INFINITY), total = vf_all(0);
     for (; n % LANES; n++)
@@ -101,48 +128,62 @@ VEC_INLINE float exponentials(float *score, int64_t n)
         vf_store(score + i, e);
         total += e;
     }
-    return vf_sum(total);
+    vf share = vf_all(1 / vf_sum(total));
+    for (int64_t i = 0; i < n; i += LANES)
+        vf_store(score + i, vf_load(score + i) * share);
 }
 
-/* Head h of new position i of row b. It sees `first` keys from 0 and `more` from prefix on. */
-static VEC void query(const cached_job *j, int64_t b, int64_t i, int64_t h, float *score)
+static void attend(const cached_job *j, const query *x)
 {
-    int64_t at = j->position[b] + i, first = j->prefix ? j->lengths[b] : 0;
-    int64_t more = at >= j->prefix ? at - j->prefix + 1 : 0, head = h * j->d;
-    const float *q = j->qkv + (b * j->t + i) * 3 * j->c + head;
-    const float *k = j->keys + b * j->room * j->c + head;
-    const float *v = j->values + b * j->room * j->c + head;
-    score_keys(j, q, k, first, score);
-    score_keys(j, q, k + j->prefix * j->c, more, score + first);
-    vf share = vf_all(1 / exponentials(score, first + more));
-    float *y = j->y + (b * j->t + i) * j->c + head;
-    for (int64_t n = 0; n < j->d; n += 4 * LANES) {
-        int64_t width = poet_min(4 * LANES, j->d - n);
-        vf out[4] = {vf_all(0), vf_all(0), vf_all(0), vf_all(0)};
-        add_values(j, score, v + n, first, width, out);
-        add_values(j, score + first, v + j->prefix * j->c + n, more, width, out);
-        for (int64_t p = 0; p * LANES < width; p++)
-            vf_store_n(y + n + p * LANES, width - p * LANES, out[p] * share);
+    int64_t behind = j->prefix * j->c; /* where keys behind the prefix begin */
+    score_keys(j, x, x->k, x->first, x->score);
+    score_keys(j, x, x->k + behind, x->more, x->score + x->first);
+    for (int64_t h = 0; h < x->heads; h++)
+        softmax(x->score + h * j->width, x->first + x->more);
+    memset(x->y, 0, (size_t)(x->heads * j->d) * sizeof(float));
+    add_values(j, x, x->v, x->first, x->score);
+    add_values(j, x, x->v + behind, x->more, x->score + x->first);
+}
+
+/* The new keys and values of heads [h0, h1) of row b into the cache, then their queries. */
+static void attend_heads(const cached_job *j, int64_t b, int64_t h0, int64_t h1, float *score)
+{
+    int64_t head = h0 * j->d, cache = b * j->room * j->c + head;
+    size_t bytes = (size_t)((h1 - h0) * j->d) * sizeof(float);
+    for (int64_t i = 0; i < j->t; i++) {
+        const float *k = j->qkv + (b * j->t + i) * 3 * j->c + j->c + head;
+        int64_t at = cache + (j->position[b] + i) * j->c;
+        memcpy(j->keys + at, k, bytes);
+        memcpy(j->values + at, k + j->c, bytes);
+    }
+    for (int64_t i = 0; i < j->t; i++) {
+        int64_t at = j->position[b] + i;
+        query x = {.q = j->qkv + (b * j->t + i) * 3 * j->c + head,
+                   .k = j->keys + cache,
+                   .v = j->values + cache,
+                   .y = j->y + (b * j->t + i) * j->c + head,
+                   .score = score,
+                   .heads = h1 - h0,
+                   .first = j->prefix ? j->lengths[b] : 0,
+                   .more = at >= j->prefix ? at - j->prefix + 1 : 0};
+        attend(j, &x);
     }
 }
 
-/* The new positions of a row and head into the cache, then their queries. */
-static VEC void cached_parts(const void *context, int64_t begin, int64_t end)
+/* A part is a run of (row, head) pairs: whole rows, and some heads of the first and last. */
+static void cached_parts(const void *context, int64_t begin, int64_t end)
 {
     const cached_job *j = context;
-    int64_t items = j->b * j->heads, room = poet_round_up(j->room, LANES);
-    for (int64_t part = begin; part < end; part++)
-        for (int64_t n = items * part / j->parts; n < items * (part + 1) / j->parts; n++) {
-            int64_t b = n / j->heads, h = n % j->heads;
-            for (int64_t i = 0; i < j->t; i++) {
-                const float *k = j->qkv + (b * j->t + i) * 3 * j->c + j->c + h * j->d;
-                int64_t at = (b * j->room + j->position[b] + i) * j->c + h * j->d;
-                memcpy(j->keys + at, k, (size_t)j->d * sizeof *k);
-                memcpy(j->values + at, k + j->c, (size_t)j->d * sizeof *k);
-            }
-            for (int64_t i = 0; i < j->t; i++)
-                query(j, b, i, h, j->scratch + part * room);
+    int64_t items = j->b * j->heads;
+    for (int64_t part = begin; part < end; part++) {
+        float *score = j->scratch + part * j->heads * j->width;
+        int64_t item = items * part / j->parts, last = items * (part + 1) / j->parts;
+        while (item < last) {
+            int64_t h0 = item % j->heads, h1 = poet_min(j->heads, h0 + last - item);
+            attend_heads(j, item / j->heads, h0, h1, score);
+            item += h1 - h0;
         }
+    }
 }
 
 static poet_status cached_run(poet_device *device, const poet_call *call)
@@ -162,8 +203,8 @@ static poet_status cached_run(poet_device *device, const poet_call *call)
 
 static size_t cached_scratch(poet_device *device, const poet_call *call)
 {
-    int64_t room = poet_round_up(call->src[1]->shape.dim[1], LANES);
-    return (size_t)(device->threads * room) * sizeof(float);
+    cached_job j = job_of(call);
+    return (size_t)(device->threads * j.heads * j.width) * sizeof(float);
 }
 
 void poet_cpu_attention_cached(poet_cpu_op *ops)

@@ -78,6 +78,21 @@ VEC_INLINE vf vf_from_int(vi a)
     return _mm256_cvtepi32_ps((__m256i)a);
 }
 
+/* Halves are added to halves: ((0+4)+(2+6)) + ((1+5)+(3+7)). */
+VEC_INLINE float vf_sum(vf v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+VEC_INLINE float vf_greatest(vf v)
+{
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
 #else
 
 #define VF_LANES(expression)                                                                       \
@@ -121,6 +136,20 @@ VEC_INLINE vf vf_from_int(vi a)
     VF_LANES((float)a[i]);
 }
 
+VEC_INLINE float vf_sum(vf v)
+{
+    float a = v[0] + v[4], b = v[1] + v[5], c = v[2] + v[6], d = v[3] + v[7];
+    return (a + c) + (b + d);
+}
+
+VEC_INLINE float vf_greatest(vf v)
+{
+    float best = v[0];
+    for (int i = 1; i < LANES; i++)
+        best = v[i] > best ? v[i] : best;
+    return best;
+}
+
 #endif
 
 /* The first n of eight, zeros after them. n >= 8 is all eight, so that loops need no tail:
@@ -145,22 +174,6 @@ VEC_INLINE void vf_store_n(float *p, int64_t n, vf v)
     vf_store(part, v);
     for (int64_t i = 0; i < n; i++)
         p[i] = part[i];
-}
-
-VEC_INLINE float vf_sum(vf v)
-{
-    float a = v[0] + v[4], b = v[1] + v[5], c = v[2] + v[6], d = v[3] + v[7];
-    return (a + c) + (b + d);
-}
-
-VEC_INLINE float vf_greatest(vf v)
-{
-    float a[LANES], best;
-    vf_store(a, v);
-    best = a[0];
-    for (int i = 1; i < LANES; i++)
-        best = a[i] > best ? a[i] : best;
-    return best;
 }
 
 /* e^x, within 1e-7 of the true value, relative; 0 below -87.3 and about 3e38 above 88.3. x = n ln 2
