@@ -317,10 +317,10 @@ static void paint_vehicle(stage *s)
 
 /* --- near things --- */
 
-static void paint_walker(stage *s, poet_rng *rng)
+static void paint_walker(stage *s)
 {
     static const poet_rgb coats[4] = {{150, 62, 84}, {70, 92, 128}, {196, 140, 70}, {88, 120, 92}};
-    poet_rgb colour = coats[poet_rng_below(rng, 4)];
+    poet_rgb colour = coats[s->scene->style / 1024 % 4];
     if (s->scene->objects < 2)
         return;
     poet_synth_spot spot = poet_synth_place(s->scene, POET_STREET_WALKER,
@@ -394,14 +394,14 @@ static void paint_weather(stage *s, poet_rng *rng)
     }
 }
 
+/* Parts of the style decide different things, so that each can be varied alone (eval does). */
 static void paint_frame(stage *s)
 {
     static const float pan_sign[3] = {0, -1, 1};
-    poet_rng sky, houses, walker, tree, weather;
+    poet_rng sky, houses, tree, weather;
     poet_rng_init(&sky, s->scene->style, 0);
     poet_rng_init(&houses, s->scene->style % 8, 1);
-    poet_rng_init(&walker, s->scene->style, 2);
-    poet_rng_init(&tree, s->scene->style, 3);
+    poet_rng_init(&tree, s->scene->style % 1024, 3);
     poet_rng_init(&weather, s->scene->style % 8, 4);
     s->pan = pan_sign[s->value[POET_STREET_CAMERA]] * 20 * (s->u - 0.5F);
     paint_sky(s, &sky);
@@ -412,7 +412,7 @@ static void paint_frame(stage *s)
         paint_vehicle(s);
     paint_near_pavement(s);
     paint_tree(s, &tree);
-    paint_walker(s, &walker);
+    paint_walker(s);
     paint_weather(s, &weather);
 }
 

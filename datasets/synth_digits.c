@@ -67,26 +67,37 @@ static void write_caption(poet_synth_scene *scene, poet_rng *rng)
     scene->stated = 0xF;
 }
 
+static poet_synth_path walk(bool across, float width, float height, poet_rng *rng)
+{
+    const float half = GLYPH / 2.0F;
+    float x = across ? width / 2 : poet_rng_between(rng, half, width - half);
+    float y = across ? poet_rng_between(rng, half, height - half) : height / 2;
+    return (poet_synth_path){.kind = POET_PATH_SWING,
+                             .x = x,
+                             .y = y,
+                             .radius = half,
+                             .dx = across ? width / 2 - half : 0,
+                             .dy = across ? 0 : height / 2 - half,
+                             .cycles = poet_rng_between(rng, 0.8F, 1.3F),
+                             .phase = poet_rng_uniform(rng),
+                             .growth = 1};
+}
+
+/* Two digits on the same axis get lanes of their own, so that both can be read; on crossing axes
+ * they meet and part. */
 static void lay_out(poet_synth_scene *scene, poet_rng *rng)
 {
+    enum { LANE = 21 };
+
     const int *v = scene->value;
+    poet_synth_path *path = scene->path;
     float width = poet_synth_width(&scene->options), height = poet_synth_height(&scene->options);
+    bool parallel = v[POET_DIGITS_MOTION] == v[POET_DIGITS_MOTION2];
     scene->objects = v[POET_DIGITS_DIGIT2] == NO_DIGIT ? 1 : 2;
-    for (int i = 0; i < scene->objects; i++) {
-        bool across = v[i ? POET_DIGITS_MOTION2 : POET_DIGITS_MOTION] == HORIZONTAL;
-        const float half = GLYPH / 2.0F;
-        float wide = poet_rng_between(rng, half, width - half);
-        float high = poet_rng_between(rng, half, height - half);
-        scene->path[i] = (poet_synth_path){.kind = POET_PATH_SWING,
-                                           .x = across ? width / 2 : wide,
-                                           .y = across ? high : height / 2,
-                                           .radius = half,
-                                           .dx = across ? width / 2 - half : 0,
-                                           .dy = across ? 0 : height / 2 - half,
-                                           .cycles = poet_rng_between(rng, 0.8F, 1.3F),
-                                           .phase = poet_rng_uniform(rng),
-                                           .growth = 1};
-    }
+    do {
+        path[0] = walk(v[POET_DIGITS_MOTION] == HORIZONTAL, width, height, rng);
+        path[1] = walk(v[POET_DIGITS_MOTION2] == HORIZONTAL, width, height, rng);
+    } while (parallel && fabsf(path[0].x - path[1].x) + fabsf(path[0].y - path[1].y) < LANE);
 }
 
 /* --- strokes --- */
