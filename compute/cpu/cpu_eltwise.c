@@ -191,10 +191,9 @@ static VEC void from_bf16_part(const void *context, int64_t begin, int64_t end)
 {
     const cast_job *j = context;
     for (int64_t i = begin; i < end; i += LANES) {
-        vh half = {0};
-        memcpy(&half, (const uint16_t *)j->x + i,
-               (size_t)poet_min(LANES, end - i) * sizeof(uint16_t));
-        vf_store_n((float *)j->y + i, end - i, (vf)(__builtin_convertvector(half, vi) << 16));
+        uint16_t half[LANES] = {0};
+        memcpy(half, (const uint16_t *)j->x + i, (size_t)poet_min(LANES, end - i) * sizeof *half);
+        vf_store_n((float *)j->y + i, end - i, vf_from_bf16(half));
     }
 }
 

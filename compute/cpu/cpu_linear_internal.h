@@ -13,11 +13,17 @@ typedef struct linear_job {
     const float *b; /* (K,N), or (N,K) when transposed */
     bool transposed;
     const float *bias; /* (N) or NULL */
-    float *packed;     /* poet_cpu_linear_floats of them */
+    void *packed;      /* poet_cpu_linear_bytes of them */
+    bool half;         /* packed as bf16 */
     float *y;          /* (M,N) */
 } linear_job;
 
-int64_t poet_cpu_linear_floats(int64_t n, int64_t k);
+size_t poet_cpu_linear_bytes(int64_t n, int64_t k, bool half);
+
+/* Is every weight of b a bf16 number, as those of a model that was saved in bf16? Then b may be
+ * packed as such: the same product, but half the memory to read, which is what a single row waits
+ * for. */
+bool poet_cpu_linear_is_half(const linear_job *job);
 
 /* Fills packed from b. */
 void poet_cpu_linear_pack(const poet_device *device, const linear_job *job);

@@ -1,6 +1,7 @@
 /* The inner loop of cpu_linear.c, included once for each width of vector. The includer defines
  * WIDE(name), which makes names unique; WIDE_LANES; WIDE_TARGET, the attribute of functions that
- * may hold such vectors; WIDE_ALL and WIDE_FMA; and WIDE_PANELS(rows), how many panels a step takes
+ * may hold such vectors; WIDE_ALL and WIDE_FMA; WIDE_FROM_HALF(p), which widens bf16 numbers; and
+ * WIDE_PANELS(rows), how many panels a step takes
  * for so many rows: enough independent sums to fill the pipelines, few enough to stay in registers.
  */
 
@@ -8,11 +9,22 @@ typedef float WIDE(vector) __attribute__((vector_size(WIDE_LANES * 4)));
 
 enum { WIDE(PARTS) = PANEL / WIDE_LANES };
 
+/* Weights from element `at` on. */
+static inline __attribute__((always_inline)) WIDE_TARGET WIDE(vector)
+    WIDE(load)(const bool half, const void *packed, int64_t at)
+{
+    WIDE(vector) v;
+    if (half)
+        return WIDE_FROM_HALF((const uint16_t *)packed + at);
+    memcpy(&v, (const float *)packed + at, sizeof v);
+    return v;
+}
+
 /* sum (rows x parts) += a's column k times the panels' row k. Whichever of the two has fewer
  * vectors stays in registers, so that they suffice. */
 static inline __attribute__((always_inline)) WIDE_TARGET void
-WIDE(multiply)(const int rows, const int parts, const float *a, int64_t a_row, const float *b,
-               int64_t panel, WIDE(vector) * sum)
+WIDE(multiply)(const bool half, const int rows, const int parts, const float *a, int64_t a_row,
+               const void *packed, int64_t at, int64_t panel, WIDE(vector) * sum)
 {
     WIDE(vector) bp[WIDE_MAX_SUMS], ai[TILE_ROWS];
     const bool keep_a = rows < parts;
@@ -21,7 +33,8 @@ WIDE(multiply)(const int rows, const int parts, const float *a, int64_t a_row, c
         ai[i] = WIDE_ALL(a[i * a_row]);
 #pragma GCC unroll 8
     for (int p = 0; p < parts; p++) {
-        memcpy(&bp[p], b + p / WIDE(PARTS) * panel + p % WIDE(PARTS) * WIDE_LANES, sizeof bp[p]);
+        int64_t part = p / WIDE(PARTS) * panel + p % WIDE(PARTS) * WIDE_LANES;
+        bp[p] = WIDE(load)(half, packed, at + part);
 #pragma GCC unroll 8
         for (int i = 0; i < rows && keep_a; i++)
             sum[i * parts + p] = WIDE_FMA(ai[i], bp[p], sum[i * parts + p]);
@@ -55,17 +68,20 @@ WIDE(store)(const linear_job *job, int64_t row, int64_t column, WIDE(vector) sum
 
 /* Results of `rows` rows and `panels` neighbouring panels. */
 static inline __attribute__((always_inline)) WIDE_TARGET void
-WIDE(step)(const int rows, const int panels, const linear_job *job, int64_t row, int64_t panel)
+WIDE(step)(const bool half, const int rows, const int panels, const linear_job *job, int64_t row,
+           int64_t panel)
 {
     const int parts = panels * WIDE(PARTS);
     WIDE(vector) sum[WIDE_MAX_SUMS];
     const int64_t k_count = job->k, panel_floats = k_count * PANEL;
-    const float *a = job->a + row * k_count, *b = job->packed + panel * panel_floats;
+    const float *a = job->a + row * k_count;
 #pragma GCC unroll 32
     for (int i = 0; i < rows * parts; i++)
         sum[i] = WIDE_ALL(0);
-    for (int64_t k = 0; k < k_count; k++, b += PANEL)
-        WIDE(multiply)(rows, parts, a + k, k_count, b, panel_floats, sum);
+    for (int64_t k = 0; k < k_count; k++)
+        WIDE(multiply)
+        (half, rows, parts, a + k, k_count, job->packed, panel * panel_floats + k * PANEL,
+         panel_floats, sum);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8
@@ -75,28 +91,38 @@ WIDE(step)(const int rows, const int panels, const linear_job *job, int64_t row,
 
 /* All panels of [begin, end) for `rows` rows. */
 static inline __attribute__((always_inline)) WIDE_TARGET void
-WIDE(rows)(const int rows, const linear_job *job, int64_t row, int64_t begin, int64_t end)
+WIDE(rows)(const bool half, const int rows, const linear_job *job, int64_t row, int64_t begin,
+           int64_t end)
 {
     for (; begin + WIDE_PANELS(rows) <= end; begin += WIDE_PANELS(rows))
-        WIDE(step)(rows, WIDE_PANELS(rows), job, row, begin);
+        WIDE(step)(half, rows, WIDE_PANELS(rows), job, row, begin);
     for (; begin < end; begin++)
-        WIDE(step)(rows, 1, job, row, begin);
+        WIDE(step)(half, rows, 1, job, row, begin);
+}
+
+static inline __attribute__((always_inline)) WIDE_TARGET void
+WIDE(all_rows)(const bool half, const linear_job *job, int64_t begin, int64_t end)
+{
+    for (int64_t row = 0, rows; row < job->m; row += rows) {
+        rows = linear_rows(job->m - row);
+        switch (rows) {
+        case 1: WIDE(rows)(half, 1, job, row, begin, end); break;
+        case 2: WIDE(rows)(half, 2, job, row, begin, end); break;
+        case 3: WIDE(rows)(half, 3, job, row, begin, end); break;
+        case 4: WIDE(rows)(half, 4, job, row, begin, end); break;
+        case 5: WIDE(rows)(half, 5, job, row, begin, end); break;
+        default: WIDE(rows)(half, 6, job, row, begin, end); break;
+        }
+    }
 }
 
 static WIDE_TARGET void WIDE(range)(const void *context, int64_t begin, int64_t end)
 {
     const linear_job *job = context;
-    for (int64_t row = 0, rows; row < job->m; row += rows) {
-        rows = linear_rows(job->m - row);
-        switch (rows) {
-        case 1: WIDE(rows)(1, job, row, begin, end); break;
-        case 2: WIDE(rows)(2, job, row, begin, end); break;
-        case 3: WIDE(rows)(3, job, row, begin, end); break;
-        case 4: WIDE(rows)(4, job, row, begin, end); break;
-        case 5: WIDE(rows)(5, job, row, begin, end); break;
-        default: WIDE(rows)(6, job, row, begin, end); break;
-        }
-    }
+    if (job->half)
+        WIDE(all_rows)(true, job, begin, end);
+    else
+        WIDE(all_rows)(false, job, begin, end);
 }
 
 #undef WIDE
@@ -104,5 +130,6 @@ static WIDE_TARGET void WIDE(range)(const void *context, int64_t begin, int64_t 
 #undef WIDE_TARGET
 #undef WIDE_ALL
 #undef WIDE_FMA
+#undef WIDE_FROM_HALF
 #undef WIDE_PANELS
 #undef WIDE_MAX_SUMS

@@ -30,7 +30,7 @@ static bool is_linear(const poet_call *call)
            call->src[0]->dtype == POET_F32 && poet_cpu_vectors() > 0;
 }
 
-static linear_job linear_of(const poet_call *call, float *packed)
+static linear_job linear_of(const poet_call *call)
 {
     sizes s = sizes_of(call);
     const poet_tensor *bias = bias_of(call);
@@ -41,35 +41,57 @@ static linear_job linear_of(const poet_call *call, float *packed)
                         .b = poet_cpu_src(call, 1),
                         .transposed = call->attr->matmul.transpose_b,
                         .bias = bias ? bias->data : NULL,
-                        .packed = packed,
                         .y = poet_cpu_dst(call, 0)};
 }
+
+/* Weights packed once. */
+typedef struct linear_weights {
+    void *packed;
+    bool half;
+} linear_weights;
 
 /* b is packed once into memory of its own when it is a parameter; in each run, into scratch, when
  * the program computes it: then it has no memory yet when scratch is asked for. */
 static size_t linear_scratch(const poet_call *call)
 {
     sizes s = sizes_of(call);
-    return call->src[1]->data ? 0 : (size_t)poet_cpu_linear_floats(s.n, s.k) * sizeof(float);
+    return call->src[1]->data ? 0 : poet_cpu_linear_bytes(s.n, s.k, false);
+}
+
+static void linear_release(poet_call *call)
+{
+    linear_weights *weights = call->prepared;
+    if (weights)
+        poet_free(weights->packed);
+    poet_free(weights);
+    call->prepared = NULL;
 }
 
 static poet_status linear_prepare(const poet_device *device, poet_call *call)
 {
-    sizes s = sizes_of(call);
     if (call->scratch_bytes > 0)
         return POET_OK;
-    call->prepared = poet_alloc((size_t)poet_cpu_linear_floats(s.n, s.k) * sizeof(float));
-    if (!call->prepared)
+    linear_job job = linear_of(call);
+    linear_weights *weights = call->prepared = poet_calloc(1, sizeof *weights);
+    if (!weights)
         return POET_ERR_NOMEM;
-    linear_job job = linear_of(call, call->prepared);
+    job.half = weights->half = poet_cpu_linear_is_half(&job);
+    job.packed = weights->packed = poet_alloc(poet_cpu_linear_bytes(job.n, job.k, job.half));
+    if (!job.packed) {
+        linear_release(call);
+        return POET_ERR_NOMEM;
+    }
     poet_cpu_linear_pack(device, &job);
     return POET_OK;
 }
 
 static void linear_run(const poet_device *device, const poet_call *call)
 {
-    linear_job job = linear_of(call, call->prepared ? call->prepared : call->scratch);
-    if (!call->prepared)
+    linear_job job = linear_of(call);
+    const linear_weights *weights = call->prepared;
+    job.packed = weights ? weights->packed : call->scratch;
+    job.half = weights && weights->half;
+    if (!weights)
         poet_cpu_linear_pack(device, &job);
     poet_cpu_linear(device, &job);
 }
@@ -167,19 +189,21 @@ static poet_status matmul_prepare(poet_device *device, poet_call *call)
 
 static void matmul_release(poet_device *device, poet_call *call)
 {
-    if (!is_linear(call)) {
+    if (is_linear(call))
+        linear_release(call);
+    else
         poet_dnnl_release(device, call);
-        return;
-    }
-    poet_free(call->prepared);
-    call->prepared = NULL;
 }
 
 static const char *matmul_implementation(const poet_call *call)
 {
     if (!is_linear(call))
         return poet_dnnl_implementation(call);
-    return poet_cpu_vectors() == 3 ? "packed avx512" : "packed avx2";
+    const linear_weights *weights = call->prepared;
+    bool half = weights && weights->half;
+    if (poet_cpu_vectors() == 3)
+        return half ? "packed bf16 avx512" : "packed avx512";
+    return half ? "packed bf16 avx2" : "packed avx2";
 }
 
 void poet_cpu_matmul(poet_cpu_op *ops)

@@ -78,6 +78,12 @@ VEC_INLINE vf vf_from_int(vi a)
     return _mm256_cvtepi32_ps((__m256i)a);
 }
 
+VEC_INLINE vf vf_from_bf16(const uint16_t *p)
+{
+    return (vf)_mm256_slli_epi32(
+        _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)), 16);
+}
+
 /* Halves are added to halves: ((0+4)+(2+6)) + ((1+5)+(3+7)). */
 VEC_INLINE float vf_sum(vf v)
 {
@@ -134,6 +140,14 @@ VEC_INLINE vf vf_from_int(vi a)
 {
     vf r;
     VF_LANES((float)a[i]);
+}
+
+VEC_INLINE vf vf_from_bf16(const uint16_t *p)
+{
+    vi r;
+    for (int i = 0; i < LANES; i++)
+        r[i] = (int32_t)((uint32_t)p[i] << 16);
+    return (vf)r;
 }
 
 VEC_INLINE float vf_sum(vf v)

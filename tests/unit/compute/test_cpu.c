@@ -96,6 +96,37 @@ static void test_rows_of_products(void)
     poet_free(x);
 }
 
+/* Weights that are bf16 numbers are packed as such; one more bit anywhere and they are not. The other
+ * results must not notice. */
+static void test_half_weights(void)
+{
+    enum { N = 37, M = 3 };
+
+    float w[N * K], y[2][M * N], *x = random_floats((int64_t)M * K, 4);
+    poet_rng rng;
+    poet_rng_init(&rng, 5, 0);
+    for (int i = 0; i < N * K; i++)
+        w[i] = poet_bf16_to_f32(poet_bf16_from_f32(poet_rng_normal(&rng)));
+    for (int more = 0; more < 2; more++) {
+        session s = session_open(2);
+        poet_val weight = poet_param(s.graph, "w", POET_SHAPE(N, K), POET_ZEROS);
+        poet_val in = poet_input(s.graph, "x", POET_F32, POET_SHAPE(M, K));
+        poet_result(s.graph, "y", poet_matmul(s.graph, in, false, weight, true, POET_NONE));
+        w[N * K - 1] += more ? 0x1p-20F : 0;
+        CHECK_OK(poet_params_write(s.params, poet_params_find(s.params, "w"), w, sizeof w));
+        session_build(&s);
+        const char *name = implementation(&s, POET_OP_MATMUL);
+        CHECK(strncmp(name, "packed", 6) != 0 || (strstr(name, "bf16") == NULL) == more);
+        CHECK_OK(poet_program_set_by_name(s.program, "x", x, M * K * sizeof *x));
+        CHECK_OK(poet_program_run(s.program));
+        CHECK_OK(poet_program_get_by_name(s.program, "y", y[more], sizeof y[more]));
+        session_close(&s);
+    }
+    for (int i = 0; i < M * N; i++)
+        CHECK(i % N == N - 1 || y[0][i] == y[1][i]);
+    poet_free(x);
+}
+
 /* A weight that the program itself computes is packed in each run. */
 static void test_computed_weights(void)
 {
@@ -250,6 +281,7 @@ static void test_implementations(void)
 int main(void)
 {
     test_rows_of_products();
+    test_half_weights();
     test_computed_weights();
     test_rows_of_cached_attention();
     test_threads();
