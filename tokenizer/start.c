@@ -133,8 +133,10 @@ static poet_status project(starter *s)
     if (!g)
         return POET_ERR_NOMEM;
     poet_program *program;
-    poet_val w = poet_param(g, "encoder.linear.weight", POET_SHAPE(s->dim, s->p), POET_ZEROS);
-    poet_val b = poet_param(g, "encoder.linear.bias", POET_SHAPE(s->dim), POET_ZEROS);
+    poet_val w = poet_state(g, "encoder.linear.weight", POET_BUFFER, POET_F32,
+                            POET_SHAPE(s->dim, s->p), POET_ZEROS);
+    poet_val b =
+        poet_state(g, "encoder.linear.bias", POET_BUFFER, POET_F32, POET_SHAPE(s->dim), POET_ZEROS);
     poet_result(g, "z", poet_matmul(g, patch_rows(s, g), false, w, true, b));
     POET_TRY(poet_program_create(g, &program));
     size_t count = (size_t)s->rows * (size_t)s->dim;
