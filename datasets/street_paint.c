@@ -306,7 +306,7 @@ static void paint_vehicle(stage *s)
                                                                   paint_bus, paint_motorcycle};
     poet_synth_spot spot = poet_synth_place(s->scene, POET_STREET_MAIN,
                                             (int)lrintf(s->u * (float)(s->scene->options.t - 1)));
-    body b = {.stage = s, .x = spot.x - s->pan, .y = spot.y};
+    body b = {.stage = s, .x = spot.x, .y = spot.y};
     b.sign = is(s, POET_STREET_DIRECTION, POET_TO_RIGHT) ? 1.0F : -1.0F;
     b.colour = toned(s, palette[s->value[POET_STREET_COLOUR]], 0.45F);
     float half = spot.radius;
@@ -325,7 +325,7 @@ static void paint_walker(stage *s)
         return;
     poet_synth_spot spot = poet_synth_place(s->scene, POET_STREET_WALKER,
                                             (int)lrintf(s->u * (float)(s->scene->options.t - 1)));
-    float x = spot.x - s->pan, y = spot.y;
+    float x = spot.x, y = spot.y;
     float sign = is(s, POET_STREET_PERSON, POET_WALKS_RIGHT) ? 1.0F : -1.0F;
     float step = 2.6F * (float)sin(6.283185307179586 * 4 * (double)s->u);
     poet_raster *r = &s->raster;
@@ -397,13 +397,12 @@ static void paint_weather(stage *s, poet_rng *rng)
 /* Parts of the style decide different things, so that each can be varied alone (eval does). */
 static void paint_frame(stage *s)
 {
-    static const float pan_sign[3] = {0, -1, 1};
     poet_rng sky, houses, tree, weather;
     poet_rng_init(&sky, s->scene->style, 0);
     poet_rng_init(&houses, s->scene->style % 8, 1);
     poet_rng_init(&tree, s->scene->style % 1024, 3);
     poet_rng_init(&weather, s->scene->style % 8, 4);
-    s->pan = pan_sign[s->value[POET_STREET_CAMERA]] * 20 * (s->u - 0.5F);
+    s->pan = s->scene->pan * (s->u - 0.5F);
     paint_sky(s, &sky);
     paint_houses(s, &houses);
     paint_ground(s);

@@ -220,7 +220,7 @@ poet_synth_spot poet_synth_place(const poet_synth_scene *scene, int object, int 
     float u = t > 1 ? (float)frame / (float)(t - 1) : 0;
     float cycle = p->cycles * u + p->phase;
     double angle = 2 * 3.14159265358979323846 * (double)cycle;
-    poet_synth_spot spot = {p->x, p->y, p->radius * powf(p->growth, u)};
+    poet_synth_spot spot = {p->x - scene->pan * (u - 0.5F), p->y, p->radius * powf(p->growth, u)};
     float share = u; /* of (dx,dy), for the kinds that use it */
     switch (p->kind) {
     case POET_PATH_ORBIT:

@@ -110,11 +110,12 @@ typedef struct poet_synth_scene {
     unsigned stated; /* bit f: the caption tells field f */
     char caption[POET_SYNTH_CAPTION];
     uint64_t style; /* seed of everything that no field describes: layout, tints, strokes */
+    float pan;      /* units that the camera moves to the right during the clip */
     int objects;    /* 0 draws the empty stage */
     poet_synth_path path[POET_SYNTH_OBJECTS];
 } poet_synth_scene;
 
-/* Where an object is in a frame: centre and radius in units. */
+/* Where an object is seen in a frame: centre and radius in units. */
 typedef struct poet_synth_spot {
     float x, y, radius;
 } poet_synth_spot;

@@ -170,6 +170,8 @@ static void lay_out(poet_synth_scene *scene, poet_rng *rng)
         drive.dx = sign * (width - 22);
         drive.x = width / 2 - drive.dx / 2 + jitter;
     }
+    static const float pans[3] = {0, -20, 20};
+    scene->pan = pans[v[POET_STREET_CAMERA]];
     scene->path[POET_STREET_MAIN] = drive;
     scene->objects = 1;
     if (v[POET_STREET_PERSON] == POET_NOBODY)
