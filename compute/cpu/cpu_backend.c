@@ -145,7 +145,8 @@ static void fill_ops(void)
     poet_cpu_matmul(ops);
     if (poet_cpu_vectors() == 0)
         return;
-    poet_cpu_conv_dw(ops);
+    poet_cpu_winograd(ops);
+    poet_cpu_winograd_dw(ops);
     poet_cpu_attention(ops);
     poet_cpu_attention_cached(ops);
     poet_cpu_eltwise(ops);

@@ -24,7 +24,6 @@ typedef struct poet_cpu_op {
 void poet_cpu_attention(poet_cpu_op *ops);
 void poet_cpu_attention_cached(poet_cpu_op *ops);
 void poet_cpu_conv(poet_cpu_op *ops);
-void poet_cpu_conv_dw(poet_cpu_op *ops);
 void poet_cpu_eltwise(poet_cpu_op *ops);
 void poet_cpu_layout(poet_cpu_op *ops);
 void poet_cpu_loss(poet_cpu_op *ops);
@@ -34,6 +33,8 @@ void poet_cpu_optim(poet_cpu_op *ops);
 void poet_cpu_quantize(poet_cpu_op *ops);
 void poet_cpu_sample(poet_cpu_op *ops);
 void poet_cpu_tables(poet_cpu_op *ops);
+void poet_cpu_winograd(poet_cpu_op *ops);
+void poet_cpu_winograd_dw(poet_cpu_op *ops);
 
 /* Calls range(context, begin, end) on parts of [0, n), at least `grain` items each, one part a
  * thread: where starting threads would cost more than it saves, give a large grain. */

@@ -80,8 +80,8 @@ WIDE(step)(const bool half, const int rows, const int panels, const linear_job *
         sum[i] = WIDE_ALL(0);
     for (int64_t k = 0; k < k_count; k++)
         WIDE(multiply)
-        (half, rows, parts, a + k, k_count, job->packed, panel * panel_floats + k * PANEL,
-         panel_floats, sum);
+    (half, rows, parts, a + k, k_count, job->packed, panel * panel_floats + k * PANEL, panel_floats,
+     sum);
 #pragma GCC unroll 8
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 8

@@ -226,7 +226,10 @@ static void test_rows_of_cached_attention(void)
 
 enum { B = 3, T = 40, V = 11 };
 
-static void gradients(int threads, const int32_t *codes, float *out, size_t bytes)
+enum { TABLE = V * 3 * C, KERNEL = C * 2 * 9 * C };
+
+/* d loss / d table, then d loss / d w. */
+static void gradients(int threads, const int32_t *codes, float *out)
 {
     session s = session_open(threads);
     poet_graph *g = s.graph;
@@ -237,26 +240,30 @@ static void gradients(int threads, const int32_t *codes, float *out, size_t byte
     x = poet_act(g, poet_rms_norm(g, x, gain), POET_ACT_GELU);
     poet_val plane = poet_reshape(g, x, POET_SHAPE(B, 1, 5, 8, C));
     poet_val bias = poet_param(g, "bias", POET_SHAPE(C), POET_ONES);
+    poet_val w = poet_param(g, "w", POET_SHAPE(C, 2, 3, 3, C), POET_NORMAL(0.05F));
+    plane = poet_conv3d(g, plane, w, bias);
     plane = poet_group_norm(g, plane, gain, bias, 4, POET_ACT_SILU);
     poet_val logits = poet_reshape(g, poet_add(g, plane, bias), POET_SHAPE(B, T, C));
     poet_graph_backward(g, poet_cross_entropy(g, logits, index, NULL));
     poet_result(g, "d_table", poet_grad(g, table));
+    poet_result(g, "d_w", poet_grad(g, w));
     session_build(&s);
     CHECK_OK(poet_program_set_by_name(s.program, "codes", codes, B * T * sizeof *codes));
     CHECK_OK(poet_program_run(s.program));
-    CHECK_OK(poet_program_get_by_name(s.program, "d_table", out, bytes));
+    CHECK_OK(poet_program_get_by_name(s.program, "d_table", out, TABLE * sizeof *out));
+    CHECK_OK(poet_program_get_by_name(s.program, "d_w", out + TABLE, KERNEL * sizeof *out));
     session_close(&s);
 }
 
 static void test_threads(void)
 {
     int32_t codes[B * T];
-    float one[V * 3 * C], more[V * 3 * C];
+    static float one[TABLE + KERNEL], more[TABLE + KERNEL];
     for (int i = 0; i < B * T; i++)
         codes[i] = i * i % V;
-    gradients(1, codes, one, sizeof one);
+    gradients(1, codes, one);
     for (int threads = 2; threads <= 5; threads++) {
-        gradients(threads, codes, more, sizeof more);
+        gradients(threads, codes, more);
         CHECK(memcmp(one, more, sizeof one) == 0);
     }
 }
@@ -268,12 +275,15 @@ static void test_implementations(void)
     session s = session_open(2);
     poet_graph *g = s.graph;
     poet_val x = poet_input(g, "x", POET_F32, POET_SHAPE(1, 2, 4, 4, 16));
-    poet_val w = poet_param(g, "w", POET_SHAPE(8, 3, 3, 3, 16), POET_NORMAL(1));
-    poet_val y = poet_conv3d(g, x, w, POET_NONE);
+    poet_val w = poet_param(g, "w", POET_SHAPE(16, 3, 3, 3, 16), POET_NORMAL(1));
+    poet_val point = poet_param(g, "point", POET_SHAPE(16, 1, 1, 1, 16), POET_NORMAL(1));
+    poet_val y = poet_conv3d(g, poet_conv3d(g, x, point, POET_NONE), w, POET_NONE);
     poet_graph_backward(g, poet_mse(g, y, poet_scale(g, poet_stop_grad(g, y), 2)));
     poet_result(g, "dw", poet_grad(g, w));
+    poet_result(g, "dpoint", poet_grad(g, point));
     session_build(&s);
-    CHECK(strncmp(implementation(&s, POET_OP_CONV3D), "dnnl:", 5) == 0);
+    CHECK(strncmp(implementation(&s, POET_OP_CONV3D), "dnnl:", 5) == 0); /* the first: 1x1 */
+    CHECK(strlen(implementation(&s, POET_OP_CONV3D_DX)) > 0);
     CHECK(strlen(implementation(&s, POET_OP_CONV3D_DW)) > 0);
     session_close(&s);
 }
