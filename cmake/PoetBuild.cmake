@@ -26,7 +26,7 @@ if(POET_SANITIZE)
 endif()
 
 # poet_module(NAME SOURCES ... HEADERS ... [USES modules] [LIBRARIES imported targets])
-# An object library poet_NAME; HEADERS are its public ones, installed and checked to compile alone.
+# A static library poet_NAME; HEADERS are its public ones, installed and checked to compile alone.
 function(poet_module name)
   cmake_parse_arguments(arg "" "" "SOURCES;HEADERS;USES;LIBRARIES" ${ARGN})
   add_library(poet_${name} STATIC ${arg_SOURCES})
@@ -50,7 +50,8 @@ function(poet_test name)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   add_test(NAME ${name} COMMAND ${target} ${arg_ARGS})
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 120)
+    set(arg_TIMEOUT 600) # for a hang, not for slowness: sanitizers and busy machines are slow
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS ${kind} SKIP_RETURN_CODE 77 TIMEOUT ${arg_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS ${kind} SKIP_RETURN_CODE 77 TIMEOUT ${arg_TIMEOUT}
+                                          ENVIRONMENT OMP_WAIT_POLICY=passive) # tests run side by side
 endfunction()
