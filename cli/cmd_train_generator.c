@@ -177,7 +177,7 @@ static poet_status train(cli_context *context, generator_run *run, poet_device *
     training.opaque = run;
     double started = poet_seconds();
     POET_TRY(poet_generator_train(run->generator, &training, NULL));
-    POET_TRY(poet_generator_save(run->generator, t->output, false, NULL, 0));
+    POET_TRY(poet_generator_save(run->generator, t->output, cli_training_bf16(t), NULL, 0));
     cli_training_finish(t);
     return cli_training_report(context, t, poet_seconds() - started);
 }

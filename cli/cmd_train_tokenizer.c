@@ -119,7 +119,7 @@ static poet_status train(cli_context *context, tokenizer_run *run, poet_device *
     poet_status status = poet_tokenizer_train(run->tokenizer, &training, NULL);
     cli_clips_close(&clips);
     if (!status)
-        status = poet_tokenizer_save(run->tokenizer, t->output, false, NULL, 0);
+        status = poet_tokenizer_save(run->tokenizer, t->output, cli_training_bf16(t), NULL, 0);
     if (!status)
         cli_training_finish(t);
     return status ? status : cli_training_report(context, t, poet_seconds() - started);

@@ -7,6 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *const cli_weight_types[] = {"f32", "bf16", NULL};
+
+bool cli_training_bf16(const cli_training *training)
+{
+    return training->weights == 1;
+}
+
 poet_status cli_training_complete(cli_training *training, const cli_context *context,
                                   poet_train_config *config)
 {

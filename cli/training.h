@@ -11,10 +11,16 @@ typedef struct cli_training {
     const char *output, *metrics;
     char *checkpoint; /* "<output>.checkpoint"; poet_free */
     int64_t steps, warmup, log_steps, report_steps;
-    int batch, save_seconds;
+    int batch, save_seconds, weights;
     float rate, muon_rate, weight_decay, average;
     uint64_t seed;
 } cli_training;
+
+/* "f32", "bf16", NULL. */
+extern const char *const cli_weight_types[];
+
+/* Whether the finished model is stored in bf16. */
+bool cli_training_bf16(const cli_training *training);
 
 /* Rows for an option table; the defaults that differ between the commands are arguments. */
 #define CLI_TRAINING_ROWS(t, output_help, steps_default, batch_default, muon_default)              \
@@ -37,7 +43,9 @@ typedef struct cli_training {
         CLI_LONG("report-every", 0, &(t)->report_steps, 0, 1000000000, "N", "0",                   \
                  "steps between two measurements on held-out clips; 0: only at the end"),          \
         CLI_INT("save-every", 0, &(t)->save_seconds, 1, 86400, "SECONDS", "120",                   \
-                "between two checkpoints")
+                "between two checkpoints"),                                                        \
+        CLI_CHOICE("weights", 0, &(t)->weights, cli_weight_types, "TYPE", "bf16",                  \
+                   "how the finished model stores them; bf16 is half as long and faster to read")
 
 /* After parsing: checks, the checkpoint's name, and the parts of the configuration that follow from the options. */
 poet_status cli_training_complete(cli_training *training, const cli_context *context,
