@@ -25,7 +25,8 @@ data=(synth:shapes --clips 40000)
 stage "$work/tokenizer.safetensors" "$poet" train-tokenizer "${data[@]}" -o "$work/tokenizer.safetensors" \
   --patch 8 --codes 1024 --width 64 --steps 3000 --average 0.998 \
   --report-every 500 --metrics "$work/tokenizer.jsonl"
-stage "$work/train.ptok" "$poet" encode "${data[@]}" -t "$work/tokenizer.safetensors" -o "$work/train.ptok"
+stage "$work/train.ptok" "$poet" encode "${data[@]}" -t "$work/tokenizer.safetensors" -o "$work/train.ptok" \
+  --count 12000
 stage "$work/heldout.ptok" "$poet" encode "${data[@]}" -t "$work/tokenizer.safetensors" -o "$work/heldout.ptok" \
   --split heldout-seen
 stage "$work/generator.safetensors" "$poet" train-generator "$work/train.ptok" -t "$work/tokenizer.safetensors" \
