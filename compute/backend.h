@@ -49,7 +49,8 @@ typedef struct poet_backend {
     poet_status (*sync)(poet_device *device);
 
     /* Asked once per call at plan time, before memory exists (shapes, types and attributes are
-     * set): scratch bytes wanted. May be NULL: none. */
+     * set; only what lives in params has data already, which tells constant weights from computed
+     * ones): scratch bytes wanted. May be NULL: none. */
     size_t (*scratch)(poet_device *device, const poet_call *call);
 
     /* Once, after memory exists and before the first run; and its reverse. May be NULL. */
