@@ -19,7 +19,7 @@ enum {
     SIGNALS = 4,
     VEHICLES = 5,
     COLOURS = 6,
-    TRIED_COLOURS = 3,
+    TRIED_COLOURS = 2,
     COATS = 4,
     COAT_STEP = 1024
 };
@@ -272,6 +272,11 @@ static poet_status read_vehicle(street *s, bool *found)
         int direction = i % 2, vehicle = i / 2 % VEHICLES, colour = order[i / 2 / VEHICLES];
         if (!signal || direction == s->scene.value[POET_STREET_DIRECTION])
             status = try_vehicle(s, vehicle, colour, direction, &best);
+    }
+    poet_synth_scene scene = best.scene; /* a wrong colour is seen best in the right place */
+    for (int colour = 0; colour < COLOURS && best.clip.pixels && status == POET_OK; colour++) {
+        scene.value[POET_STREET_COLOUR] = colour;
+        status = consider(s, &scene, &best);
     }
     *found = accept(s, &best, 0.1);
     return status;
