@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct command {
     const char *name, *help;
@@ -25,6 +27,9 @@ static const command commands[] = {
     {"import", "a folder of captioned videos becomes a dataset", cmd_import},
     {"synth", "draw captioned clips: shapes, digits, a street", cmd_synth},
 };
+
+/* About a tenth of a millisecond: longer than a kernel's threads differ, shorter than a time slice. */
+#define SPIN_COUNT "1000"
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -104,9 +109,22 @@ static int run_global(int argc, char **argv)
     return exit_status(POET_OK);
 }
 
+/* The OpenMP runtime lets idle threads spin for milliseconds before they sleep. On a machine that is busy with something
+ * else they then take the core from the thread they wait for: training ran seven times slower beside a compilation. The
+ * runtime reads its settings before main, so the program starts itself again with a setting of its own, unless the user
+ * chose one. */
+static void restart_with_patient_threads(char **argv)
+{
+    if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
+        return;
+    if (setenv("GOMP_SPINCOUNT", SPIN_COUNT, 1) == 0)
+        execv("/proc/self/exe", argv); /* where that fails, all goes on as it is */
+}
+
 int main(int argc, char **argv)
 {
     static const char *const globals[] = {"help", "--help", "-h", "--version"};
+    restart_with_patient_threads(argv);
     if (argc < 2) {
         print_usage(stderr);
         return 2;
