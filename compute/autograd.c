@@ -71,8 +71,7 @@ void poet_graph_backward(poet_graph *g, poet_val loss)
         poet_graph_fail(g, POET_FAIL(POET_ERR_ARG, "backward: the loss must be one number, once"));
         return;
     }
-    poet_val one =
-        poet_state(g, "backward.one", POET_CACHE, POET_F32, value->tensor.shape, POET_ONES);
+    poet_val one = poet_fill(g, loss, 1);
     poet_value *start = poet_graph_value(g, loss);
     start->grad = one;
     int last = start->node;

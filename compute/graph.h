@@ -81,6 +81,8 @@ typedef enum poet_activation {
 poet_val poet_add(poet_graph *g, poet_val a, poet_val b);
 poet_val poet_mul(poet_graph *g, poet_val a, poet_val b);
 poet_val poet_scale(poet_graph *g, poet_val x, float factor);
+/* The value everywhere, in the shape of like, which is not read. No gradient. */
+poet_val poet_fill(poet_graph *g, poet_val like, float value);
 poet_val poet_act(poet_graph *g, poet_val x, poet_activation act);
 poet_val poet_cast(poet_graph *g, poet_val x, poet_dtype dtype); /* no-op when it has that type */
 

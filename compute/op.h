@@ -20,7 +20,7 @@ enum { POET_MAX_DST = 3, POET_MAX_LEVELS = 16 };
 typedef union poet_attr {
     struct {
         float factor;
-    } scale;
+    } scale; /* fill: the value */
 
     struct {
         int act; /* poet_activation */

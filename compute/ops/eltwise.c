@@ -98,6 +98,23 @@ static void grad_scale(poet_graph *g, const poet_node *node, const poet_val *dy,
     dx[0] = poet_scale(g, dy[0], node->attr.scale.factor);
 }
 
+static poet_status ref_fill(poet_device *device, const poet_call *call)
+{
+    (void)device;
+    int64_t n = poet_tensor_count(call->dst[0]);
+    for (int64_t i = 0; i < n; i++)
+        poet_put(call->dst[0], i, (double)call->attr->scale.factor);
+    return POET_OK;
+}
+
+const poet_op_rule poet_rule_fill = {.infer = infer_unary, .ref = ref_fill};
+
+poet_val poet_fill(poet_graph *g, poet_val like, float value)
+{
+    poet_attr attr = {.scale = {.factor = value}};
+    return poet_emit(g, POET_OP_FILL, 1, &like, &attr, NULL);
+}
+
 const poet_op_rule poet_rule_scale = {
     .infer = infer_unary, .grad = grad_scale, .ref = ref_scale, .in_place = true};
 

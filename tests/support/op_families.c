@@ -39,6 +39,11 @@ static void build_mul(op_case *c)
     op_result_add(c, "y", poet_mul(c->g, a, b), 1);
 }
 
+static void build_fill(op_case *c)
+{
+    op_result_add(c, "y", poet_fill(c->g, op_real(c, "x", first_shape(c), 1), 2.5F), 1);
+}
+
 static void build_scale(op_case *c)
 {
     op_result_add(c, "y", poet_scale(c->g, op_real(c, "x", first_shape(c), 1), -0.7F), 1);
@@ -466,6 +471,7 @@ static const op_family families[] = {
      .big = NAMES("mul:b3n65c129m0", "mul:b3n65c129m1", "mul:b3n65c129m2"), .slope = OP_SMOOTH},
     {POET_OP_SCALE, build_scale, NAMES("scale:n33", "scale:b3n5c17"),
      .big = NAMES("scale:b3n65c129"), .slope = OP_SMOOTH},
+    {POET_OP_FILL, build_fill, NAMES("fill:n5c3"), .slope = OP_FIXED},
     {POET_OP_ACT, build_act,
      NAMES("act:a1n5c33", "act:a2n5c33", "act:a3n5c33", "act:a4n5c33", "act:a1", "act:a2c17"),
      .gradient = {POET_OP_ACT_BWD},

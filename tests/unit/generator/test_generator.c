@@ -309,6 +309,41 @@ static uint64_t fingerprint_of(poet_generator *m)
     return value;
 }
 
+/* A report in the middle of a run, as the command line makes them: it scores and writes with programs of its own. */
+static poet_status report(void *opaque, int64_t step, char *text, size_t room)
+{
+    poet_generator *m = opaque;
+    int32_t clip[48];
+    double bits;
+    uint64_t seed = 1;
+    poet_sampling sampling = poet_sampling_defaults();
+    (void)step;
+    memory_clip(0, 48, clip);
+    POET_TRY(poet_generator_score(m, 1, clip, captions, &bits));
+    POET_TRY(poet_generator_write(m, 1, captions, &seed, &sampling, NULL, clip, NULL));
+    poet_generator_forget_programs(m);
+    snprintf(text, room, "\"bits\": %g", bits);
+    return POET_OK;
+}
+
+/* Measuring changes nothing. */
+static void test_reports(poet_device *device)
+{
+    int count = 48;
+    uint64_t fingerprints[2];
+    for (int with = 0; with < 2; with++) {
+        poet_generator *m = make(device, small(2, 1, true));
+        poet_generator_training r = training_of(6, &count, NULL, NULL);
+        r.train.report_steps = 2;
+        r.train.report = with ? report : NULL;
+        r.train.report_opaque = m;
+        CHECK_OK(poet_generator_train(m, &r, NULL));
+        fingerprints[with] = fingerprint_of(m);
+        poet_generator_destroy(m);
+    }
+    CHECK(fingerprints[0] == fingerprints[1]);
+}
+
 static void test_resume_and_files(poet_device *device)
 {
     char path[] = "/tmp/poet-generator-XXXXXX";
@@ -380,6 +415,7 @@ int main(void)
     test_batches(device);
     test_prompts(device);
     test_learning(device);
+    test_reports(device);
     test_resume_and_files(device);
     poet_device_close(device);
     CHECK_INT(poet_memory_get_stats().blocks, 0);
