@@ -265,7 +265,7 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
     static const char *const parts[] = {
         "all", "generate", "decode", "train-generator", "train-tokenizer", NULL};
     static const char *const token_counts[] = {"320", "1280", NULL};
-    int part, tokens;
+    int part = 0, tokens = 0;
     const cli_option options[] = {
         CLI_CHOICE("only", 0, &part, parts, "NAME", "all", "measure one thing"),
         CLI_DOUBLE("seconds", 0, &run.seconds, 0.1, 3600, "S", "10", "for each measurement"),
