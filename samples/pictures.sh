@@ -1,0 +1,12 @@
+#!/bin/bash
+# samples/pictures.sh: draws the pictures of the README with the sample model.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$repository/samples/packages.sh"
+build_preset release pocketpoet
+poet=$repository/build/release/pocketpoet
+"$poet" generate --prompts "$repository/samples/prompts.txt" --model shapes --sheet "$repository/docs/shapes.png"
+for set in shapes digits street; do
+  "$poet" synth "$set" --count 2 --sheet "$repository/docs/synth-$set.png" >/dev/null
+done
