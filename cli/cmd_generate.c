@@ -94,6 +94,21 @@ static poet_status output_name(const generate_run *run, int i, char **out)
     return POET_OK;
 }
 
+/* Before the work, not after it. */
+static poet_status check_outputs(const generate_run *run)
+{
+    char *path = NULL;
+    poet_status status = POET_OK;
+    if (run->output)
+        status = output_name(run, 0, &path);
+    if (!status && run->output)
+        status = poet_video_can_write(path);
+    if (!status && run->sheet)
+        status = poet_video_can_write(run->sheet);
+    poet_free(path);
+    return status;
+}
+
 static poet_status write_clip(generate_run *run, int i, const poet_clip *clip)
 {
     char seed[24], codes[16], notice[POET_NOTICE_BYTES], *path;
@@ -171,6 +186,7 @@ static poet_status generate(cli_context *context, generate_run *run)
     int cut = 0;
     POET_TRY(poet_sampling_check(&run->sampling));
     POET_TRY(take_prompts(run, context));
+    POET_TRY(check_outputs(run));
     POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
     run->sheet_clips = poet_calloc(SHEET_ROWS, sizeof *run->sheet_clips);
     if (!run->sheet_clips)

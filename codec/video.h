@@ -99,6 +99,10 @@ enum { POET_NOTICE_BYTES = 256 };
 poet_status poet_video_write(const char *path, const poet_clip *clip,
                              const poet_write_options *options, char notice[POET_NOTICE_BYTES]);
 
+/* Whether poet_video_write could write there, as far as can be told before there is a clip: a known extension, a directory
+ * that takes a new file. For asking before long work. */
+poet_status poet_video_can_write(const char *path);
+
 /* FFmpeg's version, and the name of the first encoder that it has for files of an extension ("mp4",
  * "mov", "webm"); NULL when it has none, or needs none. */
 const char *poet_ffmpeg_version(void);

@@ -58,6 +58,14 @@ static poet_status write_mp4(const char *path, const poet_clip *clip, const poet
     return POET_OK;
 }
 
+static poet_status unknown_extension(const char *path)
+{
+    return POET_FAIL(POET_ERR_ARG,
+                     "%s: the name must end in .mp4, .mov, .webm, .gif or .png, which says what to "
+                     "write",
+                     path);
+}
+
 static poet_status write_by_extension(const char *path, const poet_clip *clip,
                                       const poet_write_options *o, char *notice)
 {
@@ -72,10 +80,7 @@ static poet_status write_by_extension(const char *path, const poet_clip *clip,
         return poet_gif_write(path, clip, o);
     if (strcmp(extension, "png") == 0)
         return poet_sheet_write(path, clip, o);
-    return POET_FAIL(POET_ERR_ARG,
-                     "%s: the name must end in .mp4, .mov, .webm, .gif or .png, which says what to "
-                     "write",
-                     path);
+    return unknown_extension(path);
 }
 
 poet_status poet_video_write(const char *path, const poet_clip *clip,
@@ -95,6 +100,22 @@ poet_status poet_video_write(const char *path, const poet_clip *clip,
     poet_status status = write_by_extension(path, &large, o, note);
     poet_clip_free(&large);
     return status;
+}
+
+poet_status poet_video_can_write(const char *path)
+{
+    static const char *const known[] = {"mp4", "mov", "webm", "gif", "png"};
+    char extension[16];
+    poet_output *probe;
+    bool found = false;
+    poet_path_extension(path, extension);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        found = found || strcmp(extension, known[i]) == 0;
+    if (!found)
+        return unknown_extension(path);
+    POET_TRY(poet_output_create(path, &probe));
+    poet_output_destroy(probe);
+    return POET_OK;
 }
 
 const char *poet_video_encoder(const char *extension)

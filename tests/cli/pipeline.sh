@@ -1,0 +1,92 @@
+#!/bin/bash
+# pipeline.sh PROGRAM: from drawn clips to a tokenizer, tokens, a generator and a clip of a sentence; and what each
+# command refuses.
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+
+data=(synth:shapes --size 32 --frames 5 --clips 40 --heldout-clips 8)
+small=(--patch 8 --codes 32 --dim 6 --width 8 --encoder-blocks 1 --decoder-blocks 1)
+tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-layers 1)
+mkdir model
+
+works train-tokenizer "${data[@]}" "${small[@]}" --steps 6 -o model/tokenizer.safetensors --metrics t.jsonl --log-every 2
+[ "$(wc -l <t.jsonl)" = 3 ] || fail "metrics: $(cat t.jsonl)"
+grep -q '"psnr"' t.jsonl || fail "the last line of the metrics has no figure of held-out clips"
+[ ! -e model/tokenizer.safetensors.checkpoint ] || fail "a finished run left its checkpoint behind"
+works encode "${data[@]}" -t model/tokenizer.safetensors -o train.ptok
+works encode "${data[@]}" -t model/tokenizer.safetensors -o heldout.ptok --split heldout-seen --count 5 --json
+[[ $stdout == *'"clips": 5'* ]] || fail "encode --count 5: $stdout"
+works decode train.ptok -t model/tokenizer.safetensors -i 3 -o back.mp4
+works inspect back.mp4
+works train-generator train.ptok -t model/tokenizer.safetensors --heldout heldout.ptok "${tiny[@]}" --steps 4 \
+  -o model/generator.safetensors
+[[ $stderr == *bits_per_clip* ]] || fail "train-generator tells no bits per clip: $stderr"
+
+# The same clip alone and in a batch; other seeds, other clips.
+works generate "a red circle" --model ./model -o alone.png --enlarge 1 --seed 5
+printf 'a blue star\n\na red circle\na green ring\n' >prompts.txt
+works generate --prompts prompts.txt --model ./model -o batch.png --enlarge 1 --seed 4 --sheet sheet.png --json
+for file in batch-0001.png batch-0002.png batch-0003.png sheet.png; do
+  [ -s "$file" ] || fail "generate --prompts made no $file"
+done
+# Their texts differ in nothing but the file's own name, so the pictures can be compared as files.
+cmp -s alone.png batch-0002.png || fail "a clip depends on its batch"
+works generate "a red circle" --model ./model -o other.png --enlarge 1 --seed 6
+! cmp -s alone.png other.png || fail "the seed changes nothing"
+works generate "" --model ./model -o empty.gif
+works generate "$(printf 'x%.0s' $(seq 5000))" --model ./model -o long.mp4
+[[ $stderr == *"longer than the model reads"* ]] || fail "a cut prompt is not mentioned: $stderr"
+works eval "${data[@]}" --model ./model --count 3 --captions 2 --json
+for key in psnr ssim codes codes_used perplexity bits_per_clip caption_accuracy seen heldout reader; do
+  [[ $stdout == *"\"$key\""* ]] || fail "eval --json has no $key: $stdout"
+done
+
+# A video of one's own.
+works encode back.mp4 -t model/tokenizer.safetensors -o one.ptok
+works decode one.ptok -t model/tokenizer.safetensors -o one.webm
+
+# ---- what is refused ----
+
+refuses 2 "wants a PROMPT" generate --model ./model -o x.mp4
+refuses 2 "wants --output" generate "a red circle" --model ./model
+refuses 2 "not both" generate "a red circle" --prompts prompts.txt --model ./model -o x.mp4
+refuses 2 "not valid UTF-8 at byte 2" generate "$(printf 'a \xff\xfe')" --model ./model -o x.mp4
+head -c 100001 /dev/zero | tr '\0' x >long.txt
+refuses 2 "100001 bytes" generate --prompts long.txt --model ./model -o x.mp4
+refuses 2 "--temperature: -1" generate "a" --model ./model -o x.mp4 --temperature -1
+refuses 2 "--top-p: 'nan'" generate "a" --model ./model -o x.mp4 --top-p nan
+refuses 1 "missing.txt" generate --prompts missing.txt --model ./model -o x.mp4
+refuses 1 "no-such-model" generate "a" --model no-such-model -o x.mp4
+refuses 2 "must end in .mp4" generate "a" --model ./model -o model
+mkdir folder.mp4
+refuses 1 "folder.mp4: is a directory" generate "a" --model ./model -o folder.mp4
+refuses 1 "nowhere/x.mp4" generate "a" --model ./model -o nowhere/x.mp4
+
+# A flipped byte, a cut file, a tokenizer of another training, tokens of another tokenizer.
+mkdir broken mixed
+cp model/generator.safetensors broken/
+cp model/tokenizer.safetensors broken/
+printf '\x55' | dd of=broken/tokenizer.safetensors bs=1 seek=9000 conv=notrunc status=none
+refuses 1 "broken/tokenizer.safetensors: is damaged" generate "a" --model ./broken -o x.mp4
+head -c 5000 model/tokenizer.safetensors >broken/tokenizer.safetensors
+refuses 1 "broken/tokenizer.safetensors" generate "a" --model ./broken -o x.mp4
+cp model/generator.safetensors mixed/
+works train-tokenizer "${data[@]}" "${small[@]}" --steps 1 --seed 9 -o mixed/tokenizer.safetensors
+refuses 1 "another tokenizer" generate "a" --model ./mixed -o x.mp4
+refuses 1 "train.ptok" decode train.ptok -t mixed/tokenizer.safetensors -o x.mp4
+refuses 1 "train.ptok" train-generator train.ptok -t mixed/tokenizer.safetensors -o x.safetensors
+refuses 2 "no number 40" decode train.ptok -t model/tokenizer.safetensors -i 40 -o x.mp4
+refuses 1 "is not a tokenizer" decode train.ptok -t model/generator.safetensors -o x.mp4
+refuses 1 "prompts.txt" encode prompts.txt -t model/tokenizer.safetensors -o x.ptok
+refuses 1 "prompts.txt" decode prompts.txt -t model/tokenizer.safetensors -o x.mp4
+refuses 2 "1+4n" train-tokenizer synth:shapes --frames 6 -o x.safetensors
+refuses 2 "multiples of 8" train-tokenizer synth:shapes --size 36 --patch 8 -o x.safetensors
+refuses 2 "neither 4 nor 8" train-tokenizer synth:shapes --patch 5 -o x.safetensors
+refuses 2 "--fsq-levels" train-tokenizer synth:shapes --quantizer fsq -o x.safetensors
+refuses 2 "power of two" train-tokenizer synth:shapes --quantizer lfq --codes 1000 -o x.safetensors
+refuses 2 "--codes: 1 is not between" train-tokenizer synth:shapes --codes 1 -o x.safetensors
+refuses 2 "wants --output" train-tokenizer synth:shapes
+refuses 1 "model" train-tokenizer synth:shapes -o model
+refuses 2 "does not divide into groups of 3x3" train-generator train.ptok -t model/tokenizer.safetensors -g 3 \
+  -o x.safetensors
+
+exit $((failures > 0))

@@ -1,0 +1,47 @@
+#!/bin/bash
+# resume.sh PROGRAM: training that is killed, or stopped by Ctrl-C, ends with the bytes of a run that was left alone.
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+
+data=(synth:shapes --size 32 --frames 5 --clips 40)
+small=(--patch 8 --codes 32 --dim 6 --width 16 --encoder-blocks 1 --decoder-blocks 1 --threads 1)
+tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-layers 1 --threads 1)
+
+tokenizer=(train-tokenizer "${data[@]}" "${small[@]}" --steps 400 --save-every 1)
+works "${tokenizer[@]}" -o whole.safetensors
+
+# Killed without warning as soon as there is a checkpoint, twice.
+for round in 1 2; do
+  "$program" "${tokenizer[@]}" -o killed.safetensors --quiet >/dev/null 2>&1 &
+  pid=$!
+  for _ in $(seq 300); do
+    [ -e killed.safetensors.checkpoint ] && break
+    sleep 0.1
+  done
+  [ "$round" = 1 ] || sleep 0.7
+  kill -9 "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+done
+works "${tokenizer[@]}" -o killed.safetensors
+cmp whole.safetensors killed.safetensors || fail "the tokenizer of a killed run differs"
+
+works encode "${data[@]}" -t whole.safetensors -o train.ptok
+generator=(train-generator train.ptok -t whole.safetensors "${tiny[@]}" --steps 300)
+works "${generator[@]}" -o whole-g.safetensors
+
+# Ctrl-C: one sentence that says how to go on, and a checkpoint.
+"$program" "${generator[@]}" -o stopped-g.safetensors --quiet >/dev/null 2>said &
+pid=$!
+sleep 0.5
+kill -INT "$pid" 2>/dev/null || true
+status=0
+wait "$pid" || status=$?
+if [ "$status" != 0 ]; then # a very fast machine may have been done by then
+  [ "$status" = 1 ] || fail "Ctrl-C: status $status"
+  grep -q "the same command goes on" said || fail "Ctrl-C said: $(cat said)"
+  [ -e stopped-g.safetensors.checkpoint ] || fail "Ctrl-C left no checkpoint"
+  refuses 1 "use the same options" "${generator[@]}" --seed 8 -o stopped-g.safetensors
+fi
+works "${generator[@]}" -o stopped-g.safetensors
+cmp whole-g.safetensors stopped-g.safetensors || fail "the generator of a stopped run differs"
+
+exit $((failures > 0))
