@@ -112,6 +112,21 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
     return status ? status : trim_metrics(config->metrics, *step);
 }
 
+void poet_train_announce(const poet_train_config *config, const poet_params *params,
+                         const poet_program *program, poet_memory *out)
+{
+    const double mib = 1024 * 1024;
+    poet_memory m = poet_program_memory(program);
+    poet_task_message(config->task,
+                      "%s: %.2f M parameters; memory: parameters %.1f, buffers %.1f, optimizer "
+                      "%.1f, activations %.1f MiB",
+                      config->what, (double)poet_params_elements(params) / 1e6,
+                      (double)m.params / mib, (double)m.buffers / mib, (double)m.moments / mib,
+                      (double)m.activations / mib);
+    if (out)
+        *out = m;
+}
+
 typedef struct run {
     const poet_train_config *config;
     poet_params *params;

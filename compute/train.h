@@ -64,6 +64,10 @@ typedef struct poet_train_config {
  * POET_ERR_MISMATCH names the first that differs. */
 poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step);
 
+/* Tells the task the size of the model and the memory of a run, before step 1. The figures go to out too, if it is not NULL. */
+void poet_train_announce(const poet_train_config *config, const poet_params *params,
+                         const poet_program *program, poet_memory *out);
+
 /* Runs steps [step, config->optim.steps). POET_ERR_INTERRUPTED after a clean stop, with the
  * checkpoint written. */
 poet_status poet_train_run(const poet_train_config *config, poet_params *params,

@@ -54,20 +54,6 @@ static poet_status build(poet_generator *m, const poet_generator_training *r, po
     return poet_program_create(g, out);
 }
 
-static void report_memory(const poet_generator_training *r, const poet_generator *m,
-                          const poet_program *program, poet_memory *out)
-{
-    const double mib = 1024 * 1024;
-    poet_memory memory = poet_program_memory(program);
-    poet_task_message(r->train.task,
-                      "generator: %.2f M parameters; memory: parameters %.1f, optimizer %.1f, "
-                      "activations %.1f MiB",
-                      (double)poet_params_elements(m->params) / 1e6, (double)memory.params / mib,
-                      (double)memory.moments / mib, (double)memory.activations / mib);
-    if (out)
-        *out = memory;
-}
-
 static poet_status train(poet_generator *m, const poet_generator_training *r,
                          const poet_train_config *config, poet_memory *memory)
 {
@@ -75,7 +61,7 @@ static poet_status train(poet_generator *m, const poet_generator_training *r,
     poet_program *program;
     POET_TRY(poet_train_resume(config, m->params, &step));
     POET_TRY(build(m, r, &program));
-    report_memory(r, m, program, memory);
+    poet_train_announce(config, m->params, program, memory);
     poet_status status = poet_train_run(config, m->params, program, step);
     poet_program_destroy(program);
     return status;

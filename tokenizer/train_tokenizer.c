@@ -59,21 +59,6 @@ static poet_status build(poet_tokenizer *t, const poet_tokenizer_training *r, po
     return poet_program_create(g, out);
 }
 
-static void report_memory(const poet_tokenizer_training *r, const poet_tokenizer *t,
-                          const poet_program *program, poet_memory *out)
-{
-    const double mib = 1024 * 1024;
-    poet_memory m = poet_program_memory(program);
-    poet_task_message(r->train.task,
-                      "tokenizer: %.2f M parameters; memory: parameters %.1f, codebook %.1f, "
-                      "optimizer %.1f, activations %.1f MiB",
-                      (double)poet_params_elements(t->params) / 1e6, (double)m.params / mib,
-                      (double)m.buffers / mib, (double)m.moments / mib,
-                      (double)m.activations / mib);
-    if (out)
-        *out = m;
-}
-
 static poet_status train(poet_tokenizer *t, const poet_tokenizer_training *r,
                          const poet_train_config *config, poet_memory *memory)
 {
@@ -81,7 +66,7 @@ static poet_status train(poet_tokenizer *t, const poet_tokenizer_training *r,
     poet_program *program;
     POET_TRY(poet_train_resume(config, t->params, &step));
     POET_TRY(build(t, r, &program));
-    report_memory(r, t, program, memory);
+    poet_train_announce(config, t->params, program, memory);
     feeder *f = config->opaque;
     f->frames_input = poet_program_input(program, "frames");
     f->step_input = poet_program_input(program, "step");
