@@ -30,8 +30,8 @@ stage "$work/train.ptok" "$poet" encode "${data[@]}" -t "$work/tokenizer.safeten
 stage "$work/heldout.ptok" "$poet" encode "${data[@]}" -t "$work/tokenizer.safetensors" -o "$work/heldout.ptok" \
   --split heldout-seen
 stage "$work/generator.safetensors" "$poet" train-generator "$work/train.ptok" -t "$work/tokenizer.safetensors" \
-  --heldout "$work/heldout.ptok" -o "$work/generator.safetensors" --batch 8 --steps 2600 --average 0.998 \
-  --width 192 --layers 4 --slot-width 128 --report-every 500 --metrics "$work/generator.jsonl"
+  --heldout "$work/heldout.ptok" -o "$work/generator.safetensors" --batch 8 --steps 4200 --average 0.998 \
+  --width 192 --layers 4 --slot-width 128 --report-every 700 --metrics "$work/generator.jsonl"
 cp "$work/tokenizer.safetensors" "$work/generator.safetensors" "$model/"
 "$repository/samples/curves.sh" "$work" "$model/curves.png"
 echo "model: $model"
