@@ -202,7 +202,6 @@ static poet_status generate_once(const char *model, int threads, const char *pat
     poet_status status;
     POET_TRY_DONE(cli_pair_open(model, threads, &pair));
     const poet_generator_config *c = poet_generator_get_config(pair.generator);
-    int patch = poet_tokenizer_get_config(pair.tokenizer)->patch;
     codes = poet_alloc((size_t)poet_grid_codes(&c->grid) * sizeof *codes);
     if (!codes) {
         status = POET_ERR_NOMEM;
@@ -210,9 +209,7 @@ static poet_status generate_once(const char *model, int threads, const char *pat
     }
     POET_TRY_DONE(
         poet_generator_write(pair.generator, 1, &prompt, &seed, &sampling, NULL, codes, NULL));
-    POET_TRY_DONE(poet_clip_create(1 + POET_PATCH_FRAMES * (c->grid.t - 1), c->grid.h * patch,
-                                   c->grid.w * patch, c->fps, &clip));
-    POET_TRY_DONE(poet_tokenizer_decode(pair.tokenizer, codes, &c->grid, clip.pixels));
+    POET_TRY_DONE(cli_pair_decode(&pair, codes, &clip));
     POET_TRY_DONE(poet_video_write(path, &clip, &(poet_write_options){.enlarge = 4}, NULL));
 done:
     poet_clip_free(&clip);

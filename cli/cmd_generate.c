@@ -130,15 +130,6 @@ static poet_status write_clip(generate_run *run, int i, const poet_clip *clip)
     return status;
 }
 
-static poet_status decode_clip(generate_run *run, const int32_t *codes, poet_clip *out)
-{
-    const poet_generator_config *c = poet_generator_get_config(run->pair.generator);
-    int patch = poet_tokenizer_get_config(run->pair.tokenizer)->patch;
-    POET_TRY(poet_clip_create(1 + POET_PATCH_FRAMES * (c->grid.t - 1), c->grid.h * patch,
-                              c->grid.w * patch, c->fps, out));
-    return poet_tokenizer_decode(run->pair.tokenizer, codes, &c->grid, out->pixels);
-}
-
 /* Prompts [first, first + n) in one batch. */
 static poet_status generate_batch(generate_run *run, const poet_task *task, int first, int n,
                                   int *cut)
@@ -154,7 +145,7 @@ static poet_status generate_batch(generate_run *run, const poet_task *task, int 
                                       &run->sampling, task, codes, cut);
     for (int i = 0; i < n && !status; i++) {
         poet_clip clip = {0};
-        status = decode_clip(run, codes + i * per_clip, &clip);
+        status = cli_pair_decode(&run->pair, codes + i * per_clip, &clip);
         if (!status && run->output)
             status = write_clip(run, first + i, &clip);
         if (!status && run->sheet && first + i < SHEET_ROWS)

@@ -49,3 +49,12 @@ void cli_pair_close(cli_pair *pair)
     poet_device_close(pair->device);
     *pair = (cli_pair){0};
 }
+
+poet_status cli_pair_decode(const cli_pair *pair, const int32_t *codes, poet_clip *out)
+{
+    const poet_generator_config *c = poet_generator_get_config(pair->generator);
+    int patch = poet_tokenizer_get_config(pair->tokenizer)->patch;
+    POET_TRY(poet_clip_create(1 + POET_PATCH_FRAMES * (c->grid.t - 1), c->grid.h * patch,
+                              c->grid.w * patch, c->fps, out));
+    return poet_tokenizer_decode(pair->tokenizer, codes, &c->grid, out->pixels);
+}

@@ -2,6 +2,7 @@
 #ifndef POET_CLI_PAIR_H
 #define POET_CLI_PAIR_H
 
+#include "codec/frames.h"
 #include "generator/generator.h"
 
 typedef struct cli_pair {
@@ -13,5 +14,8 @@ typedef struct cli_pair {
 /* name as for cli_model_find. The two must belong together: POET_ERR_MISMATCH otherwise. Close also after a failure. */
 poet_status cli_pair_open(const char *name, int threads, cli_pair *out);
 void cli_pair_close(cli_pair *pair);
+
+/* One clip of the generator's codes as frames; the caller frees it, also after a failure. */
+poet_status cli_pair_decode(const cli_pair *pair, const int32_t *codes, poet_clip *out);
 
 #endif

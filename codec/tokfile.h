@@ -10,10 +10,12 @@
  *               44: u32 CRC of bytes 0..43
  *   clips       one zstd frame each, in order, the first at 48. Its contents are the codes (T,H,W,
  *               levels), row-major, each in ceil(log2 K) bits, least significant bit first, the
- * last byte filled with zeros. index       per clip 36 bytes: u64 offset, u32 bytes and u32 CRC of
- * the zstd frame; u32 T, H, W; u32 caption bytes, u32 source bytes; then the caption and the source
- * name, UTF-8, each with a final 0 that the counts include footer  28  u64 offset and u64 bytes of
- * the index, u32 clips, u32 CRC of the index, u32 CRC of the footer's first 24 bytes
+ *               last byte filled with zeros.
+ *   index       per clip 36 bytes: u64 offset, u32 bytes and u32 CRC of the zstd frame; u32 T, H, W;
+ *               u32 caption bytes, u32 source bytes; then the caption and the source name, UTF-8,
+ *               each with a final 0 that the counts include
+ *   footer  28  u64 offset and u64 bytes of the index, u32 clips, u32 CRC of the index, u32 CRC of
+ *               the footer's first 24 bytes
  *
  * docs/formats/ptok.md says the same with an example. */
 #ifndef POET_CODEC_TOKFILE_H

@@ -81,6 +81,9 @@ const poet_backend *poet_backend_ref(void);   /* "ref" */
 const poet_backend *poet_backend_ref64(void); /* "ref64" */
 const poet_backend *poet_backend_cpu(void);   /* "cpu" */
 
+/* The type in which a backend stores a declared one: reals are F64 where the backend keeps all reals so. */
+poet_dtype poet_backend_stored(const poet_backend *backend, poet_dtype dtype);
+
 /* threads <= 0: as many as the machine has (OMP_NUM_THREADS is honoured). */
 poet_status poet_device_open(const poet_backend *backend, int index, int threads,
                              poet_device **out);

@@ -52,12 +52,6 @@ poet_device *poet_params_device(poet_params *params)
     return params->device;
 }
 
-/* The declared type as this device stores it: the f64 reference keeps all reals in f64. */
-static poet_dtype stored(const poet_params *p, poet_dtype dtype)
-{
-    return poet_dtype_is_real(dtype) && p->device->backend->real == POET_F64 ? POET_F64 : dtype;
-}
-
 int poet_params_find(const poet_params *params, const char *name)
 {
     for (int i = 0; i < params->count; i++)
@@ -100,11 +94,13 @@ static poet_status check_same(const poet_params *p, const entry *e, poet_dtype d
                               const poet_shape *shape)
 {
     char have[96], want[96];
-    if (poet_shape_equal(&e->tensor.shape, shape) && e->tensor.dtype == stored(p, dtype))
+    if (poet_shape_equal(&e->tensor.shape, shape) &&
+        e->tensor.dtype == poet_backend_stored(p->device->backend, dtype))
         return POET_OK;
     return POET_FAIL(POET_ERR_MISMATCH, "%s: is %s %s, but %s %s is wanted", e->name,
                      poet_dtype_name(e->tensor.dtype), poet_shape_text(&e->tensor.shape, have),
-                     poet_dtype_name(stored(p, dtype)), poet_shape_text(shape, want));
+                     poet_dtype_name(poet_backend_stored(p->device->backend, dtype)),
+                     poet_shape_text(shape, want));
 }
 
 poet_status poet_params_get(poet_params *params, const char *name, poet_kind kind, poet_dtype dtype,
@@ -121,9 +117,10 @@ poet_status poet_params_get(poet_params *params, const char *name, poet_kind kin
         params->entries = bigger;
         params->capacity = capacity;
     }
-    entry e = {.name = poet_strdup(name),
-               .kind = kind,
-               .tensor = {.dtype = stored(params, dtype), .shape = *shape}};
+    entry e = {
+        .name = poet_strdup(name),
+        .kind = kind,
+        .tensor = {.dtype = poet_backend_stored(params->device->backend, dtype), .shape = *shape}};
     if (!e.name)
         return POET_ERR_NOMEM;
     const poet_backend *backend = params->device->backend;

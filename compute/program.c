@@ -25,12 +25,6 @@ static const poet_backend *backend_of(const poet_program *p)
     return p->device->backend;
 }
 
-/* The type a declared type has on this device. */
-static poet_dtype stored(const poet_program *p, poet_dtype dtype)
-{
-    return poet_dtype_is_real(dtype) && backend_of(p)->real == POET_F64 ? POET_F64 : dtype;
-}
-
 static poet_status describe_values(poet_program *p)
 {
     poet_graph *g = p->graph;
@@ -40,7 +34,7 @@ static poet_status describe_values(poet_program *p)
     for (int v = 0; v < g->n_values; v++) {
         poet_value *value = &g->values[v];
         p->tensors[v] = value->tensor;
-        p->tensors[v].dtype = stored(p, value->tensor.dtype);
+        p->tensors[v].dtype = poet_backend_stored(backend_of(p), value->tensor.dtype);
         if (value->place == POET_PLACE_PARAM)
             p->tensors[v] = *poet_params_tensor(g->params, value->param);
     }

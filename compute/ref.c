@@ -104,6 +104,11 @@ const poet_backend *poet_backend_ref64(void)
     return &ref64;
 }
 
+poet_dtype poet_backend_stored(const poet_backend *backend, poet_dtype dtype)
+{
+    return poet_dtype_is_real(dtype) && backend->real == POET_F64 ? POET_F64 : dtype;
+}
+
 poet_status poet_device_open(const poet_backend *backend, int index, int threads, poet_device **out)
 {
     POET_TRY(backend->open(backend, index, out));
