@@ -6,7 +6,7 @@ data=(synth:shapes --size 32 --frames 5 --clips 40)
 small=(--patch 8 --codes 32 --dim 6 --width 16 --encoder-blocks 1 --decoder-blocks 1 --threads 1)
 tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-layers 1 --threads 1)
 
-tokenizer=(train-tokenizer "${data[@]}" "${small[@]}" --steps 400 --save-every 1)
+tokenizer=(train-tokenizer "${data[@]}" "${small[@]}" --steps 3000 --save-every 1)
 works "${tokenizer[@]}" -o whole.safetensors
 
 # Killed without warning as soon as there is a checkpoint, twice.
@@ -15,8 +15,10 @@ for round in 1 2; do
   pid=$!
   for _ in $(seq 300); do
     [ -e killed.safetensors.checkpoint ] && break
+    kill -0 "$pid" 2>/dev/null || break
     sleep 0.1
   done
+  [ -e killed.safetensors.checkpoint ] || fail "round $round: the run ended before it could be killed"
   [ "$round" = 1 ] || sleep 0.7
   kill -9 "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
