@@ -88,7 +88,7 @@ poet_status poet_glyphs_open(const char *images, const char *labels, poet_glyphs
 {
     uint8_t *label = NULL;
     size_t size = 0, label_size = 0;
-    uint32_t shape[3], count;
+    uint32_t shape[3] = {0}, count = 0;
     poet_status status;
     *out = (poet_glyphs){0};
     POET_TRY_DONE(read_all(images, &out->bytes, &size));

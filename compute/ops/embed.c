@@ -39,7 +39,7 @@ static poet_status infer_embed(const poet_attr *attr, int n_src, const poet_tens
 {
     (void)attr;
     (void)n_src;
-    poet_shape out;
+    poet_shape out = {0};
     POET_TRY(rule_need_real(src[0], "the table"));
     POET_TRY(need_index(&src[0]->shape, src[1], &out));
     dst[0] = rule_real(out);
@@ -67,7 +67,7 @@ static poet_status ref_embed(poet_device *device, const poet_call *call)
         for (int64_t c = 0; c < s.c; c++) {
             double sum = 0;
             for (int64_t slot = 0; slot < s.slots; slot++) {
-                int64_t first;
+                int64_t first = 0;
                 POET_TRY(find_row(&s, index, row, slot, &first));
                 sum += poet_get(table, first + c);
             }
@@ -86,7 +86,7 @@ static poet_status infer_embed_bwd(const poet_attr *attr, int n_src, const poet_
                                    poet_tensor *dst)
 {
     (void)n_src;
-    poet_shape out;
+    poet_shape out = {0};
     POET_TRY(need_index(&attr->shape.shape, src[0], &out));
     POET_TRY(rule_need(src[1], "dy", out));
     dst[0] = rule_real(attr->shape.shape);
