@@ -225,7 +225,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
     if (!run->tokenizer)
         return POET_FAIL(POET_ERR_ARG, "train-generator wants --tokenizer FILE");
     c->group_h = c->group_w = run->group;
-    c->neighbours = !run->no_neighbours;
+    c->neighbours = c->around = !run->no_neighbours;
     return POET_OK;
 }
 

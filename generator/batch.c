@@ -18,13 +18,14 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
                                  .lengths = ints(b),
                                  .before = ints(b * n * s),
                                  .neighbours = ints(b * n * s * POET_NEIGHBOURS),
+                                 .around = ints(b * n * s * POET_AROUND),
                                  .slots = ints(b * n * s),
                                  .targets = ints(b * n * s),
                                  .time = ints(n),
                                  .row = ints(n),
                                  .column = ints(n)};
-    if (!out->ids || !out->lengths || !out->before || !out->neighbours || !out->slots ||
-        !out->targets || !out->time || !out->row || !out->column) {
+    if (!out->ids || !out->lengths || !out->before || !out->neighbours || !out->around ||
+        !out->slots || !out->targets || !out->time || !out->row || !out->column) {
         poet_sequence_batch_free(out);
         return POET_ERR_NOMEM;
     }
@@ -43,6 +44,7 @@ void poet_sequence_batch_free(poet_sequence_batch *batch)
     poet_free(batch->lengths);
     poet_free(batch->before);
     poet_free(batch->neighbours);
+    poet_free(batch->around);
     poet_free(batch->slots);
     poet_free(batch->targets);
     poet_free(batch->time);
@@ -74,6 +76,7 @@ poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_seque
         }
         poet_sequence_neighbours(c, targets, (int)g,
                                  batch->neighbours + (row + g * s) * POET_NEIGHBOURS);
+        poet_sequence_around(c, targets, (int)g, batch->around + (row + g * s) * POET_AROUND);
     }
     return POET_OK;
 }
@@ -93,6 +96,8 @@ poet_status poet_sequence_batch_set(const poet_generator_config *config,
     POET_TRY(set(program, "before", batch->before, b * n * s));
     if (config->neighbours)
         POET_TRY(set(program, "neighbours", batch->neighbours, b * n * s * POET_NEIGHBOURS));
+    if (config->around)
+        POET_TRY(set(program, "around", batch->around, b * n * s * POET_AROUND));
     POET_TRY(set(program, "slots", batch->slots, b * n * s));
     POET_TRY(set(program, "targets", batch->targets, b * n * s));
     POET_TRY(set(program, "time", batch->time, n));

@@ -9,7 +9,9 @@
  * own time, row and column, and one linear map of the codebook vectors of eight neighbouring groups
  * that are already written. From the state that comes out, a small transformer writes the S =
  * group_h * group_w * levels codes of the group one after another (Yu et al., MegaByte, 2023; Lee
- * et al., RQ-Transformer, 2022). A flat model is a group of one code.
+ * et al., RQ-Transformer, 2022). What enters there at a cell: the state, the code before, and one
+ * linear map of the vectors of the cells around it that were written before the group: what is
+ * still is copied from there, and a line goes on. A flat model is a group of one code.
  *
  * Sampling: classifier-free guidance, temperature, top-k, top-p, min-p; a KV cache; many prompts in
  * one batch. A clip is a function of (model, prompt, seed, settings) alone: the same whatever batch
@@ -31,7 +33,8 @@ typedef struct poet_generator_config {
     int vocabulary; /* ids of the text vocabulary */
     int width, layers, heads;
     int slot_width, slot_layers, slot_heads; /* the small transformer inside the group */
-    bool neighbours;                         /* the linear map of the neighbours' vectors */
+    bool neighbours; /* the large transformer is given the vectors of the groups around a group */
+    bool around;     /* the small one those of the cells around a cell */
 } poet_generator_config;
 
 /* 2 x 2 groups, 32 text positions, 6 layers of width 256 with 4 heads, 2 slot layers of width 192

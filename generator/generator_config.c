@@ -15,7 +15,8 @@ poet_generator_config poet_generator_defaults(void)
                                    .slot_width = 192,
                                    .slot_layers = 2,
                                    .slot_heads = 4,
-                                   .neighbours = true};
+                                   .neighbours = true,
+                                   .around = true};
 }
 
 /* The fields, with their names in files and their ranges. */
@@ -91,6 +92,7 @@ void poet_generator_config_text(const poet_generator_config *config, char out[51
     for (int i = 0; i < FIELDS; i++)
         json_object_set_new(root, fields[i].name, json_integer(get(config, &fields[i])));
     json_object_set_new(root, "neighbours", json_boolean(config->neighbours));
+    json_object_set_new(root, "around", json_boolean(config->around));
     json_object_set_new(root, "fps", json_real(config->fps));
     char *text = json_dumps(root, JSON_COMPACT);
     snprintf(out, 512, "%s", text ? text : "");
@@ -104,6 +106,7 @@ poet_status poet_generator_config_parse(const char *text, poet_generator_config 
     bool ok = json_is_boolean(json_object_get(root, "neighbours"));
     *out = (poet_generator_config){
         .neighbours = json_is_true(json_object_get(root, "neighbours")),
+        .around = json_is_true(json_object_get(root, "around")), /* not in older files */
         .fps = json_number_value(json_object_get(root, "fps")),
     };
     for (int i = 0; ok && i < FIELDS; i++) {

@@ -20,7 +20,8 @@ struct poet_generator {
 
 /* ---- sequence.c: where everything stands in the sequence; host side ---- */
 
-enum { POET_NEIGHBOURS = 8 };
+/* Groups next to a group, and cells around a cell: 8 of the same time, 5x5 of the time before. */
+enum { POET_NEIGHBOURS = 8, POET_AROUND = 8 + 5 * 5 };
 
 /* codes in the order of the grid <-> codes (N,S) in the order of writing. */
 void poet_sequence_group(const poet_generator_config *config, const int32_t *codes,
@@ -41,12 +42,24 @@ poet_place3 poet_sequence_place(const poet_generator_config *config, int n);
 void poet_sequence_neighbours(const poet_generator_config *config, const int32_t *grouped, int n,
                               int32_t *out);
 
+/* The same for the cells around each cell of group n, out[S/levels * 33*levels]: rows of zeros for what is outside or not
+ * written before the group begins. Inside the group, the small transformer sees for itself. */
+void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
+                          int32_t *out);
+
+/* Numbers of one cell in it. */
+static inline int64_t poet_around_count(const poet_generator_config *config)
+{
+    return (int64_t)POET_AROUND * config->grid.levels;
+}
+
 /* ---- model.c: the graph ---- */
 
-/* Inputs of n groups of each of B rows; POET_NONE neighbours where the model has none. */
+/* Inputs of n groups of each of B rows; POET_NONE neighbours and around where the model has none. */
 typedef struct poet_group_inputs {
     poet_val before;            /* (B,n,S): codes of the group before, K at the beginning */
     poet_val neighbours;        /* (B,n,8*S): rows of the vector table */
+    poet_val around;            /* (B*n,S/L,33*L): the same, of each cell; L levels */
     poet_val time, row, column; /* (n) */
 } poet_group_inputs;
 
@@ -64,15 +77,19 @@ poet_val poet_model_blocks(poet_graph *g, const poet_generator_config *config, p
 poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *config, poet_val x,
                                   poet_val position, poet_val lengths);
 
-/* States (B,n,C) and the codes already in each group, before (R,S) with R = B*n and K in slot 0 ->
- * logits (R,S,K). */
+/* States (B,n,C), the cells around, and the codes already in each group, before (R,S) with R = B*n
+ * and K in slot 0 -> logits (R,S,K). */
 poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, poet_val states,
-                          poet_val before);
+                          poet_val around, poet_val before);
 
-/* One slot with the cache: states (R,1,C), the code before (R,1), slot number s -> logits (R,K).
- * position I32 (R), all s. */
+/* The share of the cells around in what enters the small transformer, for all slots of a group:
+ * (R,S,slot width); POET_NONE where the model has none. */
+poet_val poet_model_around(poet_graph *g, const poet_generator_config *config, poet_val around);
+
+/* One slot with the cache: states (R,1,C), the share of the cells around (R,S,slot width), the code
+ * before (R,1), slot number s -> logits (R,K). position I32 (R), all s. */
 poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *config, poet_val states,
-                                poet_val before, poet_val position, int slot);
+                                poet_val around, poet_val before, poet_val position, int slot);
 
 /* ---- batch.c: host arrays of a teacher-forced batch ---- */
 
@@ -80,6 +97,7 @@ typedef struct poet_sequence_batch {
     int b;
     int32_t *ids, *lengths;       /* (B,P), (B) */
     int32_t *before, *neighbours; /* (B,N,S), (B,N,8S) */
+    int32_t *around;              /* (B*N,S/L,33*L) */
     int32_t *slots, *targets;     /* (B*N,S) both */
     int32_t *time, *row, *column; /* (N) */
 } poet_sequence_batch;

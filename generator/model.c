@@ -24,6 +24,7 @@ poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_co
     poet_group_inputs in = {
         .before = poet_input(g, "before", POET_I32, POET_SHAPE(b, n, s)),
         .neighbours = POET_NONE,
+        .around = POET_NONE,
         .time = poet_input(g, "time", POET_I32, POET_SHAPE(n)),
         .row = poet_input(g, "row", POET_I32, POET_SHAPE(n)),
         .column = poet_input(g, "column", POET_I32, POET_SHAPE(n)),
@@ -31,6 +32,10 @@ poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_co
     if (config->neighbours)
         in.neighbours =
             poet_input(g, "neighbours", POET_I32, POET_SHAPE(b, n, POET_NEIGHBOURS * s));
+    if (config->around)
+        in.around =
+            poet_input(g, "around", POET_I32,
+                       POET_SHAPE(b * n, s / config->grid.levels, poet_around_count(config)));
     return in;
 }
 
@@ -48,6 +53,16 @@ static poet_val axis_embedding(poet_graph *g, const poet_generator_config *c, co
     return poet_embedding(g, name, index, 1, size, c->width, POET_NORMAL(embedding_scale));
 }
 
+/* Rows of the vector table (A,B,n) -> one linear map of their vectors, side by side: (A,B,width). */
+static poet_val vectors_linear(poet_graph *g, const poet_generator_config *c, const char *name,
+                               poet_val rows, int width)
+{
+    poet_shape shape =
+        POET_SHAPE(poet_dim(g, rows, 0), poet_dim(g, rows, 1), poet_dim(g, rows, 2) * c->code_dim);
+    poet_val v = poet_embed(g, vector_table(g, c), rows);
+    return poet_linear(g, name, poet_reshape(g, v, shape), width, plain);
+}
+
 poet_val poet_model_groups(poet_graph *g, const poet_generator_config *config,
                            const poet_group_inputs *inputs)
 {
@@ -61,10 +76,7 @@ poet_val poet_model_groups(poet_graph *g, const poet_generator_config *config,
     x = poet_add(g, x, axis_embedding(g, c, "column", inputs->column, c->grid.w / c->group_w));
     if (inputs->neighbours.id < 0)
         return x;
-    poet_val v = poet_embed(g, vector_table(g, c), inputs->neighbours);
-    int64_t features = (int64_t)POET_NEIGHBOURS * poet_generator_slots(c) * c->code_dim;
-    v = poet_reshape(g, v, POET_SHAPE(poet_dim(g, x, 0), poet_dim(g, x, 1), features));
-    return poet_add(g, x, poet_linear(g, "neighbours", v, c->width, plain));
+    return poet_add(g, x, vectors_linear(g, c, "neighbours", inputs->neighbours, c->width));
 }
 
 static const char *block_name(int i, char out[16])
@@ -136,17 +148,30 @@ static poet_val slot_logits(poet_graph *g, const poet_generator_config *c, poet_
     return poet_add(g, logits, poet_matmul(g, v, false, book, true, POET_NONE));
 }
 
+poet_val poet_model_around(poet_graph *g, const poet_generator_config *config, poet_val around)
+{
+    const poet_generator_config *c = config;
+    if (around.id < 0)
+        return POET_NONE;
+    int64_t rows = poet_dim(g, around, 0), cells = poet_dim(g, around, 1);
+    poet_val x = vectors_linear(g, c, "around", around, c->grid.levels * c->slot_width);
+    return poet_reshape(g, x, POET_SHAPE(rows, cells * c->grid.levels, c->slot_width));
+}
+
 poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, poet_val states,
-                          poet_val before)
+                          poet_val around, poet_val before)
 {
     char name[16];
     int64_t rows = poet_dim(g, before, 0);
     poet_val table = vector_table(g, config); /* of the whole model: named outside the scope */
+    poet_val seen = poet_model_around(g, config, around);
     poet_scope_begin(g, "slots");
     poet_val h = poet_linear(g, "state", states, config->slot_width, plain);
     h = poet_reshape(g, h, POET_SHAPE(rows, 1, config->slot_width));
     poet_val x = poet_add(g, slot_codes(g, config, table, before), h);
     x = poet_add(g, x, slot_positions(g, config));
+    if (seen.id >= 0)
+        x = poet_add(g, x, seen);
     for (int i = 0; i < config->slot_layers; i++)
         x = poet_transformer_block(g, block_name(i, name), x, POET_NONE, slot_options(config));
     poet_val logits = slot_logits(g, config, table, x);
@@ -155,7 +180,7 @@ poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, po
 }
 
 poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *config, poet_val states,
-                                poet_val before, poet_val position, int slot)
+                                poet_val around, poet_val before, poet_val position, int slot)
 {
     char name[16];
     int64_t rows = poet_dim(g, before, 0);
@@ -164,6 +189,8 @@ poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *conf
     poet_val h = poet_linear(g, "state", states, config->slot_width, plain);
     poet_val x = poet_add(g, slot_codes(g, config, table, before), h);
     x = poet_add(g, x, poet_slice(g, slot_positions(g, config), 0, slot, 1));
+    if (around.id >= 0)
+        x = poet_add(g, x, poet_slice(g, around, 1, slot, 1));
     for (int i = 0; i < config->slot_layers; i++)
         x = poet_transformer_block_cached(g, block_name(i, name), "cache", x, position, POET_NONE,
                                           poet_generator_slots(config), slot_options(config));
@@ -183,6 +210,6 @@ poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int
     poet_val parts[] = {poet_model_text(g, config, ids), poet_model_groups(g, config, &groups)};
     poet_val x = poet_model_blocks(g, config, poet_concat(g, 2, parts, 1), lengths);
     poet_val states = poet_slice(g, x, 1, config->text, n);
-    poet_val logits = poet_model_slots(g, config, states, before);
+    poet_val logits = poet_model_slots(g, config, states, groups.around, before);
     return poet_cross_entropy(g, logits, targets, rows);
 }

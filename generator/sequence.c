@@ -65,3 +65,44 @@ void poet_sequence_neighbours(const poet_generator_config *config, const int32_t
         }
     }
 }
+
+/* Where around[i] lies from its cell: time, row, column. */
+static poet_place3 around_offset(int i)
+{
+    if (i >= 8)
+        return (poet_place3){-1, (i - 8) / 5 - 2, (i - 8) % 5 - 2};
+    i += i >= 4; /* the cell itself is left out */
+    return (poet_place3){0, i / 3 - 1, i % 3 - 1};
+}
+
+/* The codes of a cell, or NULL where it is outside or in group n or later. */
+static const int32_t *written_cell(const poet_generator_config *c, const int32_t *grouped, int n,
+                                   poet_place3 cell)
+{
+    const poet_grid *grid = &c->grid;
+    if (cell.time < 0 || cell.row < 0 || cell.row >= grid->h || cell.column < 0 ||
+        cell.column >= grid->w)
+        return NULL;
+    int rows = grid->h / c->group_h, columns = grid->w / c->group_w;
+    int group = (cell.time * rows + cell.row / c->group_h) * columns + cell.column / c->group_w;
+    int inside = cell.row % c->group_h * c->group_w + cell.column % c->group_w;
+    return group < n ? grouped + ((int64_t)group * c->group_h * c->group_w + inside) * grid->levels
+                     : NULL;
+}
+
+void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
+                          int32_t *out)
+{
+    const poet_generator_config *c = config;
+    poet_place3 at = poet_sequence_place(c, n);
+    for (int s = 0; s < c->group_h * c->group_w; s++)
+        for (int i = 0; i < POET_AROUND; i++) {
+            poet_place3 offset = around_offset(i);
+            poet_place3 cell = {at.time + offset.time,
+                                at.row * c->group_h + s / c->group_w + offset.row,
+                                at.column * c->group_w + s % c->group_w + offset.column};
+            const int32_t *codes = written_cell(c, grouped, n, cell);
+            for (int level = 0; level < c->grid.levels; level++)
+                *out++ = level * (c->codes + 1) + (codes ? codes[level] : c->codes);
+        }
+}

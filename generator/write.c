@@ -76,10 +76,10 @@ static poet_status build_step(poet_generator *m, int b, bool guided)
     poet_val keys = poet_input(g, "keys", POET_I32, POET_SHAPE(slots * b, 4));
     poet_val states =
         poet_model_blocks_cached(g, c, poet_model_groups(g, c, &in), position, lengths);
-    poet_val before = start;
+    poet_val before = start, around = poet_model_around(g, c, in.around);
     for (int s = 0; s < slots; s++) {
         poet_val at = poet_reshape(g, poet_slice(g, slot_position, 0, s, 1), POET_SHAPE(rows));
-        poet_val logits = poet_model_slot_cached(g, c, states, before, at, s);
+        poet_val logits = poet_model_slot_cached(g, c, states, around, before, at, s);
         poet_val key = poet_slice(g, keys, 0, (int64_t)s * b, b);
         poet_val code = poet_sample(g, logits, settings, key);
         before = for_all_rows(g, code, guided);
@@ -110,7 +110,7 @@ typedef struct writing {
     int b, rows, slots, groups;
     const uint64_t *seeds;
     int32_t *grouped; /* (b,N,S) */
-    int32_t *before, *neighbours, *position, *keys, *codes;
+    int32_t *before, *neighbours, *around, *position, *keys, *codes;
     int32_t *ids, *lengths, *slot_position, *start;
     float *settings;
 } writing;
@@ -128,6 +128,7 @@ static poet_status allocate(writing *w)
     w->grouped = poet_calloc(b * (size_t)w->groups * slots, sizeof(int32_t));
     w->before = poet_calloc(rows * slots, sizeof(int32_t));
     w->neighbours = poet_calloc(rows * slots * POET_NEIGHBOURS, sizeof(int32_t));
+    w->around = poet_calloc(rows * slots * POET_AROUND, sizeof(int32_t));
     w->position = poet_calloc(rows, sizeof(int32_t));
     w->keys = poet_calloc(slots * b * 4, sizeof(int32_t));
     w->codes = poet_calloc(b * slots, sizeof(int32_t));
@@ -136,8 +137,8 @@ static poet_status allocate(writing *w)
     w->slot_position = poet_calloc(slots * rows, sizeof(int32_t));
     w->start = poet_calloc(rows, sizeof(int32_t));
     w->settings = poet_calloc(b * 5, sizeof(float));
-    bool all = w->grouped && w->before && w->neighbours && w->position && w->keys && w->codes &&
-               w->ids && w->lengths && w->slot_position && w->start && w->settings;
+    bool all = w->grouped && w->before && w->neighbours && w->around && w->position && w->keys &&
+               w->codes && w->ids && w->lengths && w->slot_position && w->start && w->settings;
     return all ? POET_OK : POET_ERR_NOMEM;
 }
 
@@ -146,6 +147,7 @@ static void release(writing *w)
     poet_free(w->grouped);
     poet_free(w->before);
     poet_free(w->neighbours);
+    poet_free(w->around);
     poet_free(w->position);
     poet_free(w->keys);
     poet_free(w->codes);
@@ -211,6 +213,7 @@ static void place_row(writing *w, int i, int n)
     for (size_t s = 0; s < slots; s++)
         w->before[(size_t)i * slots + s] = n ? clip[(size_t)(n - 1) * slots + s] : c->codes;
     poet_sequence_neighbours(c, clip, n, w->neighbours + (size_t)i * slots * POET_NEIGHBOURS);
+    poet_sequence_around(c, clip, n, w->around + (size_t)i * slots * POET_AROUND);
     w->position[i] = c->text + n;
 }
 
@@ -239,6 +242,8 @@ static poet_status write_group(writing *w, int n)
     POET_TRY(set_ints(step, "before", w->before, w->rows * per_row));
     if (w->m->config.neighbours)
         POET_TRY(set_ints(step, "neighbours", w->neighbours, w->rows * per_row * POET_NEIGHBOURS));
+    if (w->m->config.around)
+        POET_TRY(set_ints(step, "around", w->around, w->rows * per_row * POET_AROUND));
     POET_TRY(set_ints(step, "time", &place.time, 1));
     POET_TRY(set_ints(step, "row", &place.row, 1));
     POET_TRY(set_ints(step, "column", &place.column, 1));

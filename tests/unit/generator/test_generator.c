@@ -28,7 +28,7 @@ static poet_generator_config small(int group, int levels, bool neighbours)
     c.width = 32;
     c.layers = 2;
     c.slot_width = 24;
-    c.neighbours = neighbours;
+    c.neighbours = c.around = neighbours;
     return c;
 }
 
@@ -73,6 +73,7 @@ static void test_sequence(void)
     int slots = poet_generator_slots(&c), groups = poet_generator_groups(&c);
     CHECK(slots == 8 && groups == 12);
     int32_t codes[96], grouped[96], back[96], near[8 * 8];
+    int32_t around[8 * POET_AROUND], poisoned_around[8 * POET_AROUND];
     for (int i = 0; i < 96; i++)
         codes[i] = i % K;
     poet_sequence_group(&c, codes, grouped);
@@ -98,6 +99,17 @@ static void test_sequence(void)
         poet_sequence_neighbours(&c, grouped, n, near);
         poet_sequence_neighbours(&c, poisoned, n, other);
         CHECK(memcmp(near, other, sizeof near) == 0);
+        poet_sequence_around(&c, grouped, n, around);
+        poet_sequence_around(&c, poisoned, n, poisoned_around);
+        CHECK(memcmp(around, poisoned_around, sizeof around) == 0);
+    }
+    /* Group 7 again, its first cell: to the left row 2, column 1 of the same time; the same place before; two above that. */
+    poet_sequence_around(&c, grouped, 7, around);
+    for (int level = 0; level < 2; level++) {
+        CHECK_INT(around[3 * 2 + level], level * (K + 1) + codes[((4 + 2) * 4 + 1) * 2 + level]);
+        CHECK_INT(around[(8 + 12) * 2 + level], level * (K + 1) + codes[(2 * 4 + 2) * 2 + level]);
+        CHECK_INT(around[(8 + 2) * 2 + level], level * (K + 1) + codes[(0 * 4 + 2) * 2 + level]);
+        CHECK_INT(around[4 * 2 + level], level * (K + 1) + K); /* inside the group */
     }
 }
 
@@ -119,7 +131,8 @@ static void whole_logits(poet_generator *m, const int32_t *codes, const char *ca
     poet_input(g, "targets", POET_I32, POET_SHAPE(n, s));
     poet_val parts[] = {poet_model_text(g, c, ids), poet_model_groups(g, c, &groups)};
     poet_val x = poet_model_blocks(g, c, poet_concat(g, 2, parts, 1), lengths);
-    poet_result(g, "logits", poet_model_slots(g, c, poet_slice(g, x, 1, c->text, n), before));
+    poet_result(g, "logits",
+                poet_model_slots(g, c, poet_slice(g, x, 1, c->text, n), groups.around, before));
     CHECK_OK(poet_program_create(g, &program));
     CHECK_OK(poet_sequence_batch_create(c, 1, &batch));
     CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, caption));
@@ -390,7 +403,8 @@ static void test_config(void)
     poet_generator_config_text(&c, text);
     CHECK_OK(poet_generator_config_parse(text, &back));
     CHECK(back.width == c.width && back.grid.h == c.grid.h && back.fps == c.fps &&
-          back.neighbours == c.neighbours && back.slot_heads == c.slot_heads);
+          back.neighbours == c.neighbours && back.around == c.around &&
+          back.slot_heads == c.slot_heads);
     c.group_h = 3;
     CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG,
                 "does not divide into groups of 3x2");
