@@ -11,11 +11,12 @@ static json_t *result_json(const char *folder, const poet_import_report *report)
         if (report->skipped[r])
             json_object_set_new(skipped, poet_import_reason_name((poet_import_reason)r),
                                 json_integer((json_int_t)report->skipped[r]));
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "dataset", folder, "videos",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "dataset", folder, "videos",
                      (json_int_t)report->sources, "clips", (json_int_t)report->clips, "heldout",
                      (json_int_t)report->heldout, "padded", (json_int_t)report->padded, "moved",
-                     (json_int_t)report->moved, "bytes", (json_int_t)report->bytes, "skipped",
-                     skipped);
+                     (json_int_t)report->moved, "unknown_splits",
+                     (json_int_t)report->unknown_splits, "bytes", (json_int_t)report->bytes,
+                     "skipped", skipped);
 }
 
 typedef struct arguments {
@@ -35,7 +36,8 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
         CLI_SIZE("size", 0, &a->size, 8, 4096, "64x64", "of the frames, in pixels"),
         CLI_INT("frames", 'f', &a->options.t, 1, 1025, "N", "17", "frames of a clip"),
         CLI_DOUBLE("fps", 'r', &a->options.fps, 0, 240, "N", "8",
-                   "frames per second that videos are resampled to; 0: every frame is kept"),
+                   "frames per second that videos are resampled to; 0: every frame is kept, and "
+                   "the dataset has the rate of the first clip"),
         CLI_CHOICE("fit", 0, &a->fit, fits, "NAME", "crop", "frames of another shape"),
         CLI_CHOICE("filter", 0, &a->filter, filters, "NAME", "smooth",
                    "scaling; nearest keeps the colours of pixel art"),

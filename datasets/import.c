@@ -20,6 +20,7 @@ static const uint64_t shard_limit = (uint64_t)64 << 20;
 
 typedef struct importer {
     const char *folder, *out;
+    size_t out_there; /* bytes of out that named a folder before: see remove_folders */
     poet_import_options options;
     const poet_task *task;
     poet_import_report *report;
@@ -101,17 +102,24 @@ static poet_status write_manifest(const importer *im, const char *name)
     return status;
 }
 
-/* Ends the shard, if one is open, and notes how far the import is. */
+static poet_status keep_shard(importer *im)
+{
+    poet_shard_entry entry = {im->shard_name, im->shard_bytes, im->shard_crc};
+    POET_TRY(poet_output_commit(im->shard));
+    return poet_manifest_add_shard(&im->manifest, &entry);
+}
+
+/* Ends the shard, if one is open, and notes how far the import is. A shard without clips is dropped,
+ * so that nothing is left of an import that found none. */
 static poet_status end_shard(importer *im)
 {
     if (!im->shard)
         return POET_OK;
-    POET_TRY(poet_output_commit(im->shard));
+    poet_status status = im->shard_bytes > POET_SHARD_HEAD ? keep_shard(im) : POET_OK;
     poet_output_destroy(im->shard);
     im->shard = NULL;
-    poet_shard_entry entry = {im->shard_name, im->shard_bytes, im->shard_crc};
-    POET_TRY(poet_manifest_add_shard(&im->manifest, &entry));
-    return write_manifest(im, PARTIAL_NAME);
+    POET_TRY(status);
+    return im->manifest.shards ? write_manifest(im, PARTIAL_NAME) : POET_OK;
 }
 
 /* A place in the shard to which a broken file's pieces are taken back. */
@@ -240,6 +248,42 @@ static poet_status import_sources(importer *im)
     return end_shard(im);
 }
 
+/* --- the folder --- */
+
+/* How much of the path, cut at a '/', names a folder; 0: none of it. */
+static size_t folder_length(const char *path)
+{
+    char *copy = poet_strdup(path);
+    size_t length = copy ? strlen(copy) : 0;
+    while (length && !poet_is_directory(copy)) {
+        while (length && copy[length - 1] != '/')
+            length--;
+        while (length && copy[length - 1] == '/')
+            length--;
+        copy[length] = 0;
+    }
+    poet_free(copy);
+    return length;
+}
+
+static poet_status make_folder(importer *im)
+{
+    im->out_there = folder_length(im->out);
+    return poet_make_directory(im->out);
+}
+
+/* Those that make_folder has made, from the innermost. */
+static void remove_folders(const importer *im)
+{
+    char *copy = poet_strdup(im->out);
+    for (size_t length = copy ? strlen(copy) : 0; length > im->out_there; length--)
+        if (copy[length] == 0 || copy[length] == '/') {
+            copy[length] = 0;
+            rmdir(copy);
+        }
+    poet_free(copy);
+}
+
 /* --- requests --- */
 
 static uint64_t hash_text(uint64_t hash, const char *text)
@@ -338,7 +382,7 @@ static poet_status prepare(importer *im)
     poet_import_sink sink = {im->folder, im->task, im->report};
     POET_TRY(poet_import_list_read(&sink, o->heldout, &im->list));
     POET_TRY(hash_request(im));
-    return poet_make_directory(im->out);
+    return make_folder(im);
 }
 
 static void fill_report(const importer *im)
@@ -375,7 +419,7 @@ poet_status poet_import(const char *folder, const char *out, const poet_import_o
                         const poet_task *task, poet_import_report *report)
 {
     poet_import_report ignored;
-    importer im = {.folder = folder, .out = out, .task = task};
+    importer im = {.folder = folder, .out = out, .out_there = SIZE_MAX, .task = task};
     im.options = options ? *options : poet_import_defaults();
     im.report = report ? report : &ignored;
     *im.report = (poet_import_report){0};
@@ -384,6 +428,8 @@ poet_status poet_import(const char *folder, const char *out, const poet_import_o
     if (im.manifest.arena)
         fill_report(&im);
     poet_output_destroy(im.shard);
+    if (status && !im.manifest.shards)
+        remove_folders(&im);
     poet_manifest_destroy(&im.manifest);
     poet_import_list_free(&im.list);
     poet_free(im.pixels);

@@ -12,10 +12,11 @@
  * screen until the piece is full.
  *
  * Split: "train", or one of "dev", "val", "valid", "validation", "test", "heldout" and the two
- * that synth writes, "heldout-seen" and "heldout-unseen". Where it is not given, a hash of the
- * source's name decides; when that would hold nothing out of two or more sources, the source of the
- * smallest hash is held out. The source is attributes.source, or the file itself: all pieces of one
- * source go to one side; the first line that names a source decides.
+ * that synth writes, "heldout-seen" and "heldout-unseen". Where it is not given, or is another
+ * word (which a message tells), a hash of the source's name decides; when that would hold nothing
+ * out of two or more sources, the source of the smallest hash is held out. The source is
+ * attributes.source, or the file itself: all pieces of one source go to one side; the first line
+ * that names a source decides.
  *
  * Whatever cannot be used is named in a message, counted by reason, and left out; the rest is kept.
  * The folder out becomes a dataset when its manifest appears, at the end, by rename. An import that
@@ -40,7 +41,8 @@ typedef enum poet_import_reason {
 
 typedef struct poet_import_options {
     int t, h, w;        /* 17, 64, 64 */
-    double fps;         /* 8: videos are resampled; 0: every frame is kept, whatever its rate */
+    double fps;         /* 8: videos are resampled; 0: every frame is kept, and the dataset has the
+                           rate of the first clip */
     poet_fit fit;       /* POET_FIT_CROP */
     poet_filter filter; /* POET_FILTER_SMOOTH */
     double heldout;     /* share of sources to hold out where no split is given, 0..1; 0.1 */
@@ -52,6 +54,7 @@ typedef struct poet_import_report {
     uint64_t padded;                  /* pieces whose last frame was repeated */
     uint64_t moved;                   /* files that went to the side of their source instead of
                                          their own */
+    uint64_t unknown_splits;          /* lines whose split is none of the known words */
     uint64_t skipped[POET_IMPORT_REASONS];
     uint64_t bytes; /* of all shards */
 } poet_import_report;
@@ -62,7 +65,8 @@ poet_import_options poet_import_defaults(void);
 const char *poet_import_reason_name(poet_import_reason reason);
 
 /* task and report may be NULL. FORMAT when no clip could be used, INTERRUPTED when the task was
- * stopped, IO when the folder cannot be read or out cannot be written (what was done is kept). */
+ * stopped, IO when the folder cannot be read or out cannot be written. Finished shards are kept for
+ * the next time; where there is none, folders that this call made are removed again. */
 poet_status poet_import(const char *folder, const char *out, const poet_import_options *options,
                         const poet_task *task, poet_import_report *report);
 

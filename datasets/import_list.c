@@ -70,15 +70,24 @@ static const char *clean_caption(char *text)
     return write - text > MAX_CAPTION ? "its caption is longer than 4096 bytes" : NULL;
 }
 
-static poet_import_side parse_side(const char *split)
+/* split may be NULL. The first word that is not known is told with its place, all are counted. */
+static poet_import_side parse_side(const poet_import_sink *sink, const char *where,
+                                   const char *split)
 {
     static const char *const heldout[] = {"dev",  "val",     "valid",        "validation",
                                           "test", "heldout", "heldout-seen", "heldout-unseen"};
+    if (!split || !*split)
+        return POET_SIDE_OPEN;
     if (strcmp(split, "train") == 0)
         return POET_SIDE_TRAIN;
     for (size_t i = 0; i < sizeof heldout / sizeof *heldout; i++)
         if (strcmp(split, heldout[i]) == 0)
             return POET_SIDE_HELDOUT;
+    if (!sink->report->unknown_splits++)
+        poet_task_message(sink->task,
+                          "%s/%s: there is no split \"%.80s\"; here, and on any other line with an "
+                          "unknown split, a hash of the source's name decides",
+                          sink->folder, where, split);
     return POET_SIDE_OPEN;
 }
 
@@ -115,7 +124,7 @@ static poet_status add_json(const poet_import_sink *sink, poet_import_list *list
 {
     const char *file = json_string_value(json_object_get(line, "file"));
     const char *caption = json_string_value(json_object_get(line, "caption"));
-    const char *split = json_string_value(json_object_get(line, "split"));
+    json_t *split = json_object_get(line, "split");
     json_t *attributes = json_object_get(line, "attributes");
     if (!file || !*file) {
         skip(sink, POET_IMPORT_BAD_LINE, where, "no \"file\" is named");
@@ -123,7 +132,8 @@ static poet_status add_json(const poet_import_sink *sink, poet_import_list *list
     }
     poet_import_item item = {.file = file};
     item.source = json_string_value(json_object_get(attributes, "source"));
-    item.side = parse_side(split ? split : "");
+    bool text_or_none = !split || json_is_null(split) || json_is_string(split);
+    item.side = parse_side(sink, where, text_or_none ? json_string_value(split) : "(not a text)");
     char *copy = poet_strdup(caption ? caption : "");
     char *text = json_is_object(attributes) ? json_dumps(attributes, JSON_COMPACT) : NULL;
     item.attributes = text ? text : "{}";
@@ -199,7 +209,7 @@ static poet_status read_csv(const poet_import_sink *sink, char *text, size_t siz
             continue;
         }
         poet_import_item item = {.file = field[file], .attributes = "{}"};
-        item.side = parse_side(split < 0 ? "" : field[split]);
+        item.side = parse_side(sink, where, split < 0 ? NULL : field[split]);
         POET_TRY(add(sink, list, &item, field[caption]));
     }
     return POET_OK;

@@ -37,4 +37,11 @@ refuses 2 "--fit: 'fill' is not one of crop, pad, stretch" import clips -o x --f
 refuses 2 "--size: '64 x 64' is not a size like 64x64" import clips -o x --size '64 x 64'
 refuses 1 "missing" import missing -o x
 
+mkdir useless
+touch useless/empty.mp4
+echo "nothing to see" >useless/empty.txt
+run import useless -o left/by/import
+[ "$status" = 1 ] && [[ $stderr == *"useless: no captioned clip in it can be used"* ]] || fail "no clip: $status: $stderr"
+[ ! -e left ] || fail "an import without clips left $(find left)"
+
 exit $((failures > 0))

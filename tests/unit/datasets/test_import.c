@@ -35,15 +35,20 @@ static void write_text(const char *name, const char *text, size_t size)
 }
 
 /* A video whose frame t is a plain grey that tells t and the video's number. */
-static void write_video(const char *name, int frames, int number)
+static void write_video_at(const char *name, int frames, int number, double fps)
 {
     poet_clip clip;
     char notice[POET_NOTICE_BYTES];
-    CHECK_OK(poet_clip_create(frames, 48, 64, 8, &clip));
+    CHECK_OK(poet_clip_create(frames, 48, 64, fps, &clip));
     for (int t = 0; t < frames; t++)
         memset(poet_clip_frame(&clip, t), 40 + 6 * t + 3 * number, poet_clip_frame_bytes(&clip));
     CHECK_OK(poet_video_write(in_root(name), &clip, NULL, notice));
     poet_clip_free(&clip);
+}
+
+static void write_video(const char *name, int frames, int number)
+{
+    write_video_at(name, frames, number, 8);
 }
 
 static void cut_file(const char *name, const char *to, size_t share)
@@ -370,6 +375,97 @@ static void test_other_captions(void)
                 "level 50");
 }
 
+/* Words that are no split: the first is told with its line, all are counted, the hash decides. */
+static void test_unknown_splits(void)
+{
+    listener l = {0};
+    poet_task task = listen(&l);
+    poet_import_options options = small();
+    poet_import_report report;
+    CHECK_OK(poet_make_directory(in_root("splits")));
+    static const char lines[] = "{\"file\":\"0.mp4\",\"caption\":\"zero\",\"split\":\"train\"}\n"
+                                "{\"file\":\"1.mp4\",\"caption\":\"one\",\"split\":\"trian\"}\n"
+                                "{\"file\":\"2.mp4\",\"caption\":\"two\",\"split\":7}\n"
+                                "{\"file\":\"3.mp4\",\"caption\":\"three\",\"split\":null}\n"
+                                "{\"file\":\"4.mp4\",\"caption\":\"four\",\"split\":\"\"}\n";
+    write_text("splits/captions.jsonl", lines, sizeof lines - 1);
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "splits/%d.mp4", i);
+        write_video(name, 5, i);
+    }
+    options.heldout = 1;
+    CHECK_OK(poet_import(in_root("splits"), in_root("splits-out"), &options, &task, &report));
+    CHECK_INT(report.unknown_splits, 2);
+    CHECK_INT(report.heldout, 4);
+    const char *told = strstr(l.text, "splits/captions.jsonl:2: there is no split \"trian\"");
+    CHECK(told && strstr(told, "a hash of the source's name decides"));
+    CHECK(strstr(l.text, "captions.jsonl:3") == NULL);
+
+    unlink(in_root("splits/captions.jsonl"));
+    static const char rows[] = "file,caption,split\n0.mp4,zero,train\n1.mp4,one,Test\n";
+    write_text("splits/captions.csv", rows, sizeof rows - 1);
+    l.text[0] = 0;
+    CHECK_OK(poet_import(in_root("splits"), in_root("splits-out"), &options, &task, &report));
+    CHECK_INT(report.unknown_splits, 1);
+    CHECK(strstr(l.text, "splits/captions.csv, row 3: there is no split \"Test\"") != NULL);
+}
+
+/* An import without a usable clip leaves no file, and no folder that was not there before. */
+static void test_nothing_left(void)
+{
+    poet_import_options options = small();
+    CHECK_OK(poet_make_directory(in_root("useless")));
+    cut_file("in/more/b.mp4", "useless/0.mp4", 60);
+    write_text("useless/0.txt", "cut", 3);
+    CHECK_FAILS(poet_import(in_root("useless"), in_root("left/a//b/"), &options, NULL, NULL),
+                POET_ERR_FORMAT, "useless: no captioned clip");
+    CHECK(!poet_is_directory(in_root("left")));
+    CHECK_OK(poet_make_directory(in_root("left/a")));
+    CHECK_FAILS(poet_import(in_root("useless"), in_root("left/a/b"), &options, NULL, NULL),
+                POET_ERR_FORMAT, "useless: no captioned clip");
+    CHECK(!poet_is_directory(in_root("left/a/b")) && poet_is_directory(in_root("left/a")));
+    CHECK_FAILS(poet_import(in_root("useless"), in_root("left/a"), &options, NULL, NULL),
+                POET_ERR_FORMAT, "useless: no captioned clip");
+    CHECK(poet_is_directory(in_root("left/a")));
+    CHECK(rmdir(in_root("left/a")) == 0);
+}
+
+/* fps 0 keeps every frame of every video, and the dataset has the rate of the first; another fps
+ * resamples: frame k is the one on screen at k/fps. */
+static void test_rates(void)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    poet_dataset *data;
+    poet_example e;
+    CHECK_OK(poet_make_directory(in_root("rates")));
+    write_video_at("rates/a.mp4", 10, 0, 12);
+    write_text("rates/a.txt", "a", 1);
+    write_video_at("rates/b.mp4", 10, 1, 24);
+    write_text("rates/b.txt", "b", 1);
+    options.heldout = 0;
+    options.fps = 0;
+    CHECK_OK(poet_import(in_root("rates"), in_root("rates-out"), &options, NULL, &report));
+    CHECK_INT(report.clips, 4);
+    CHECK_OK(poet_dataset_open(in_root("rates-out"), NULL, &data));
+    CHECK_CLOSE(poet_dataset_geometry(data).fps, 12, 1e-9);
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 3, &e));
+    check_grey(&e, 5, 1, false);
+    poet_example_free(&e);
+    poet_dataset_close(data);
+
+    options.fps = 12;
+    CHECK_OK(poet_import(in_root("rates"), in_root("rates-out"), &options, NULL, &report));
+    CHECK_INT(report.clips, 3);
+    CHECK_OK(poet_dataset_open(in_root("rates-out"), NULL, &data));
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 2, &e));
+    for (int t = 0; t < 5; t++)
+        CHECK_CLOSE(poet_clip_frame(&e.clip, t)[1500], 40 + 6 * (2 * t) + 3, 3);
+    poet_example_free(&e);
+    poet_dataset_close(data);
+}
+
 int main(void)
 {
     strcpy(root, "/tmp/poet-import-XXXXXX");
@@ -382,6 +478,9 @@ int main(void)
     test_manifest();
     test_csv();
     test_other_captions();
+    test_unknown_splits();
+    test_nothing_left();
+    test_rates();
     CHECK_INT(poet_memory_get_stats().blocks, before);
     char command[100];
     snprintf(command, sizeof command, "rm -r %s", root);
