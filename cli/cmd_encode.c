@@ -149,6 +149,7 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "encode wants --tokenizer FILE and --output FILE.ptok");
+    POET_TRY(cli_can_write(run.output, NULL));
     poet_device *device;
     POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
     poet_status status = encode(context, &run, device);
@@ -235,6 +236,7 @@ poet_status cmd_decode(cli_context *context, int argc, char **argv)
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "decode wants --tokenizer FILE and --output FILE");
+    POET_TRY(poet_video_can_write(run.output));
     poet_device *device;
     POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
     poet_status status = decode(context, &run, device);

@@ -143,17 +143,29 @@ static poet_status write_split(synth_run *run, poet_split split, int count, poet
     return POET_OK;
 }
 
+/* Makes the folder, and finds out before the work whether it takes the files. */
+static poet_status prepare_folder(const synth_run *run)
+{
+    char *path = poet_path_join(run->folder, "captions.jsonl");
+    poet_status status = path ? POET_OK : POET_ERR_NOMEM;
+    if (!status && poet_is_file(path) && !run->overwrite)
+        status = POET_FAIL(POET_ERR_IO, "%s: is there already; --overwrite replaces it", path);
+    if (!status)
+        status = poet_make_directory(run->folder);
+    if (!status)
+        status = cli_can_write(path, NULL);
+    poet_free(path);
+    return status;
+}
+
 /* captions.jsonl comes last, so a folder that has one is complete. */
 static poet_status write_folder(synth_run *run)
 {
     poet_output *captions = NULL;
     char *path = poet_path_join(run->folder, "captions.jsonl");
     poet_status status = path ? POET_OK : POET_ERR_NOMEM;
-    if (!status && poet_is_file(path) && !run->overwrite)
-        status = POET_FAIL(POET_ERR_IO, "%s: is there already; --overwrite replaces it", path);
     if (status)
-        goto done;
-    POET_TRY_DONE(poet_make_directory(run->folder));
+        return status;
     POET_TRY_DONE(poet_output_create(path, &captions));
     POET_TRY_DONE(write_split(run, POET_SPLIT_TRAIN, run->count, captions));
     POET_TRY_DONE(write_split(run, POET_SPLIT_SEEN, run->heldout, captions));
@@ -171,9 +183,6 @@ static poet_status write_sheet(const synth_run *run, json_t *captions)
 {
     poet_clip clips[SHEET_MAX_ROWS] = {{0}};
     poet_status status = POET_OK;
-    if (run->count > SHEET_MAX_ROWS)
-        return POET_FAIL(POET_ERR_ARG, "--sheet: shows at most %d clips, not --count %d",
-                         SHEET_MAX_ROWS, run->count);
     for (int i = 0; i < run->count; i++) {
         poet_synth_scene scene;
         POET_TRY_DONE(poet_synth_clip(run->set, run->seed, (uint64_t)i, POET_SPLIT_TRAIN,
@@ -249,6 +258,9 @@ static poet_status parse(cli_context *context, synth_run *run, int argc, char **
     POET_TRY(poet_synth_find(context->operands[0], &run->set));
     if (!run->folder && !run->sheet)
         return POET_FAIL(POET_ERR_ARG, "synth wants --output FOLDER or --sheet FILE.png");
+    if (run->sheet && run->count > SHEET_MAX_ROWS)
+        return POET_FAIL(POET_ERR_ARG, "--sheet: shows at most %d clips, not --count %d",
+                         SHEET_MAX_ROWS, run->count);
     run->format = formats[run->format_index];
     run->options = poet_synth_defaults();
     run->options.t = run->frames;
@@ -269,6 +281,10 @@ poet_status cmd_synth(cli_context *context, int argc, char **argv)
     run.counts = json_object();
     if (run.mnist)
         POET_TRY_DONE(open_glyphs(&run));
+    if (run.sheet)
+        POET_TRY_DONE(cli_can_write(run.sheet, "png"));
+    if (run.folder)
+        POET_TRY_DONE(prepare_folder(&run));
     if (run.sheet)
         POET_TRY_DONE(write_sheet(&run, captions));
     if (run.folder)

@@ -1,5 +1,7 @@
 #include "cli/output.h"
 
+#include "base/file.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -127,4 +129,17 @@ poet_status cli_print_text(json_t *value)
 poet_status cli_print_result(bool json, json_t *value)
 {
     return json ? cli_print_json(value) : cli_print_text(value);
+}
+
+poet_status cli_can_write(const char *path, const char *extension)
+{
+    char found[16];
+    poet_output *probe;
+    poet_path_extension(path, found);
+    if (extension && strcmp(found, extension) != 0)
+        return POET_FAIL(POET_ERR_ARG, "%s: the name must end in .%s, which is what is written",
+                         path, extension);
+    POET_TRY(poet_output_create(path, &probe));
+    poet_output_destroy(probe);
+    return POET_OK;
 }

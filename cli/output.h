@@ -1,4 +1,5 @@
-/* Results on stdout: one JSON value, for programs as it is, for people as indented text. */
+/* Results: one JSON value on stdout, for programs as it is, for people as indented text; and whether
+ * a file will take them. */
 #ifndef POET_CLI_OUTPUT_H
 #define POET_CLI_OUTPUT_H
 
@@ -16,5 +17,10 @@ poet_status cli_print_text(json_t *value);
 
 /* The one that --json decides. */
 poet_status cli_print_result(bool json, json_t *value);
+
+/* For asking before long work whether a file can be written: POET_ERR_IO when its folder takes no
+ * new file or the name is a folder's, POET_ERR_ARG when it does not end in the extension ("png";
+ * NULL: any name will do). */
+poet_status cli_can_write(const char *path, const char *extension);
 
 #endif

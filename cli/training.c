@@ -1,6 +1,5 @@
 #include "cli/training.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/output.h"
 
@@ -19,9 +18,7 @@ poet_status cli_training_complete(cli_training *training, const cli_context *con
 {
     if (!training->output)
         return POET_FAIL(POET_ERR_ARG, "%s wants --output FILE.safetensors", context->verb);
-    if (poet_is_directory(training->output))
-        return POET_FAIL(POET_ERR_IO, "%s: is a directory; a file name is wanted",
-                         training->output);
+    POET_TRY(cli_can_write(training->output, NULL));
     size_t room = strlen(training->output) + sizeof ".checkpoint";
     training->checkpoint = poet_alloc(room);
     if (!training->checkpoint)

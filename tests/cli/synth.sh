@@ -38,8 +38,13 @@ refuses 2 "only the set digits" synth shapes -o x --mnist folder
 refuses 1 "folder: has no file images-idx3-ubyte" synth digits -o x --mnist folder
 refuses 1 "shapes/captions.jsonl: is there already" synth shapes -o shapes
 refuses 1 "file: exists and is not a directory" synth shapes -o file
-refuses 1 "folder: is a directory" synth shapes --sheet folder
+mkdir folder.png
+refuses 1 "folder.png: is a directory" synth shapes --sheet folder.png
+refuses 2 "folder: the name must end in .png" synth shapes --sheet folder
+refuses 2 "sheet.mp4: the name must end in .png" synth shapes --sheet sheet.mp4
 refuses 1 "nowhere/x.png: cannot be created" synth shapes --sheet nowhere/x.png
+refuses 1 "file: " synth shapes --sheet x.png -o file
+refuses 1 "nowhere/x.png: cannot be created" synth shapes --sheet nowhere/x.png -o x
 if [ "$(id -u)" != 0 ]; then
   chmod a-w folder
   refuses 1 "folder/x" synth shapes -o folder/x
