@@ -7,7 +7,10 @@
 #include "codec/video.h"
 #include "datasets/synth.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SHEET_COLUMNS = 6, SHEET_MAX_ROWS = 64 };
 
@@ -22,6 +25,7 @@ typedef struct synth_run {
     poet_synth_options options;
     poet_glyphs glyphs;
     const poet_task *task;
+    char *captions, *request; /* files in the folder */
     int done;
     json_t *counts; /* of clips by split */
 } synth_run;
@@ -69,14 +73,14 @@ done:
 /* ---- a folder of clips ---- */
 
 /* One line of captions.jsonl; NULL when memory ran out. */
-static char *caption_line(const poet_synth_scene *scene, const poet_clip *clip, const char *file)
+static char *caption_line(const poet_synth_scene *scene, const char *file)
 {
+    const poet_synth_options *o = &scene->options;
     char *attributes = poet_synth_json(scene);
     json_t *parsed = attributes ? json_loads(attributes, 0, NULL) : NULL;
-    json_t *row =
-        json_pack("{s:s, s:s, s:s, s:i, s:f, s:[i, i], s:o}", "file", file, "split",
-                  poet_split_name(scene->split), "caption", scene->caption, "frames", clip->t,
-                  "fps", clip->fps, "size", clip->w, clip->h, "attributes", parsed);
+    json_t *row = json_pack("{s:s, s:s, s:s, s:i, s:f, s:[i, i], s:o}", "file", file, "split",
+                            poet_split_name(scene->split), "caption", scene->caption, "frames",
+                            o->t, "fps", o->fps, "size", o->w, o->h, "attributes", parsed);
     char *line = row ? json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(row);
     poet_free(attributes);
@@ -84,9 +88,9 @@ static char *caption_line(const poet_synth_scene *scene, const poet_clip *clip, 
 }
 
 static poet_status write_caption(poet_output *captions, const poet_synth_scene *scene,
-                                 const poet_clip *clip, const char *file)
+                                 const char *file)
 {
-    char *line = caption_line(scene, clip, file);
+    char *line = caption_line(scene, file);
     if (!line)
         return POET_FAIL(POET_ERR_NOMEM, "out of memory: the caption of %s could not be written",
                          file);
@@ -97,26 +101,48 @@ static poet_status write_caption(poet_output *captions, const poet_synth_scene *
     return status;
 }
 
+/* Where clip `index` of a split is: the name relative to the folder, and the path (poet_free) of the
+ * part of it that appears last. */
+static poet_status clip_names(const synth_run *run, poet_split split, int index, char file[64],
+                              char **last)
+{
+    char name[64];
+    bool sheet = strcmp(run->format, "png") == 0; /* has a JSON file beside it */
+    snprintf(file, 64, "%s/%06d.%s", poet_split_name(split), index, run->format);
+    snprintf(name, sizeof name, "%s/%06d.%s", poet_split_name(split), index,
+             sheet ? "json" : run->format);
+    *last = poet_path_join(run->folder, name);
+    return *last ? POET_OK : POET_ERR_NOMEM;
+}
+
+static poet_status draw_clip(const synth_run *run, const poet_synth_scene *scene, const char *file)
+{
+    poet_clip clip;
+    const poet_video_tag tags[] = {{"prompt", scene->caption}};
+    const poet_write_options options = {.tags = tags, .tag_count = 1};
+    char *path = poet_path_join(run->folder, file);
+    poet_status status = path ? poet_synth_render(scene, &clip) : POET_ERR_NOMEM;
+    if (!status) {
+        status = poet_video_write(path, &clip, &options, NULL);
+        poet_clip_free(&clip);
+    }
+    poet_free(path);
+    return status;
+}
+
+/* A clip that an earlier run of the same command has written is kept. */
 static poet_status write_clip(const synth_run *run, poet_split split, int index,
                               poet_output *captions)
 {
     poet_synth_scene scene;
-    poet_clip clip = {0};
-    poet_status status;
-    char file[64];
-    const poet_video_tag tags[] = {{"prompt", scene.caption}};
-    const poet_write_options options = {.tags = tags, .tag_count = 1};
-    snprintf(file, sizeof file, "%s/%06d.%s", poet_split_name(split), index, run->format);
-    char *path = poet_path_join(run->folder, file);
-    if (!path)
-        return POET_ERR_NOMEM;
-    POET_TRY_DONE(
-        poet_synth_clip(run->set, run->seed, (uint64_t)index, split, &run->options, &clip, &scene));
-    POET_TRY_DONE(poet_video_write(path, &clip, &options, NULL));
-    POET_TRY_DONE(write_caption(captions, &scene, &clip, file));
-done:
-    poet_clip_free(&clip);
-    poet_free(path);
+    char file[64], *last;
+    POET_TRY(
+        poet_synth_scene_make(run->set, run->seed, (uint64_t)index, split, &run->options, &scene));
+    POET_TRY(clip_names(run, split, index, file, &last));
+    poet_status status = poet_is_file(last) ? POET_OK : draw_clip(run, &scene, file);
+    if (!status)
+        status = write_caption(captions, &scene, file);
+    poet_free(last);
     return status;
 }
 
@@ -132,7 +158,7 @@ static poet_status write_split(synth_run *run, poet_split split, int count, poet
         if (poet_task_stopped(run->task))
             return POET_FAIL(POET_ERR_INTERRUPTED,
                              "stopped after %d of %d clips, before %s/captions.jsonl was written; "
-                             "the same command begins anew",
+                             "the same command goes on",
                              run->done, total, run->folder);
         POET_TRY(write_clip(run, split, i, captions));
         poet_task_progress(
@@ -143,37 +169,118 @@ static poet_status write_split(synth_run *run, poet_split split, int count, poet
     return POET_OK;
 }
 
-/* Makes the folder, and finds out before the work whether it takes the files. */
-static poet_status prepare_folder(const synth_run *run)
+/* ---- a run that is not finished ----
+ *
+ * synth.json in the folder tells which clips the folder is being filled with. It appears before the
+ * first of them, when no file has the name of any, and goes when captions.jsonl is there: while it
+ * tells what a command asks for, the clips that exist are that command's, and complete. */
+
+#define REQUEST_NAME "synth.json"
+
+/* All that decides what is in the files; NULL when memory ran out. */
+static char *request_text(const synth_run *run)
 {
-    char *path = poet_path_join(run->folder, "captions.jsonl");
-    poet_status status = path ? POET_OK : POET_ERR_NOMEM;
-    if (!status && poet_is_file(path) && !run->overwrite)
-        status = POET_FAIL(POET_ERR_IO, "%s: is there already; --overwrite replaces it", path);
+    const poet_synth_options *o = &run->options;
+    char seed[24];
+    snprintf(seed, sizeof seed, "%" PRIu64, run->seed);
+    json_t *request =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:f, s:s, s:i, s:s*}", "set",
+                  poet_synth_name(run->set), "seed", seed, "count", run->count, "heldout",
+                  run->heldout, "frames", o->t, "height", o->h, "width", o->w, "fps", o->fps,
+                  "format", run->format, "digits", o->digits, "mnist", run->mnist);
+    char *text = json_dumps(request, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_decref(request);
+    return text;
+}
+
+static bool holds_text(const char *path, const char *text)
+{
+    unsigned char *there;
+    size_t size;
+    if (!poet_is_file(path) || poet_file_read(path, 1 << 20, &there, &size) != POET_OK)
+        return false;
+    bool same = strcmp((const char *)there, text) == 0;
+    poet_free(there);
+    return same;
+}
+
+static poet_status write_text(const char *path, const char *text)
+{
+    poet_output *output;
+    POET_TRY(poet_output_create(path, &output));
+    poet_status status = poet_output_write(output, text, strlen(text));
     if (!status)
-        status = poet_make_directory(run->folder);
-    if (!status)
-        status = cli_can_write(path, NULL);
-    poet_free(path);
+        status = poet_output_commit(output);
+    poet_output_destroy(output);
     return status;
+}
+
+/* Clips of an older run would be taken for ours. */
+static poet_status remove_clips(const synth_run *run)
+{
+    const int counts[POET_SPLITS] = {[POET_SPLIT_TRAIN] = run->count,
+                                     [POET_SPLIT_SEEN] = run->heldout,
+                                     [POET_SPLIT_UNSEEN] = run->heldout};
+    for (int split = 0; split < POET_SPLITS; split++)
+        for (int i = 0; i < counts[split]; i++) {
+            char file[64], *last;
+            POET_TRY(clip_names(run, (poet_split)split, i, file, &last));
+            bool gone = unlink(last) == 0 || errno == ENOENT || errno == ENOTDIR;
+            poet_status status =
+                gone ? POET_OK
+                     : POET_FAIL(POET_ERR_IO, "%s: cannot be removed: %s", last, strerror(errno));
+            poet_free(last);
+            POET_TRY(status);
+        }
+    return POET_OK;
+}
+
+/* Goes on with an unfinished run of the same request, or begins one. */
+static poet_status begin_or_go_on(const synth_run *run)
+{
+    char *text = request_text(run);
+    poet_status status = text ? POET_OK : POET_ERR_NOMEM;
+    if (!status && !holds_text(run->request, text)) {
+        unlink(run->captions);
+        status = remove_clips(run);
+        if (!status)
+            status = write_text(run->request, text);
+    }
+    free(text);
+    return status;
+}
+
+/* ---- the folder ---- */
+
+/* Makes the folder, and finds out before the work whether it takes the files. */
+static poet_status prepare_folder(synth_run *run)
+{
+    run->captions = poet_path_join(run->folder, "captions.jsonl");
+    run->request = poet_path_join(run->folder, REQUEST_NAME);
+    if (!run->captions || !run->request)
+        return POET_ERR_NOMEM;
+    if (poet_is_file(run->captions) && !run->overwrite)
+        return POET_FAIL(POET_ERR_IO, "%s: is there already; --overwrite replaces it",
+                         run->captions);
+    POET_TRY(poet_make_directory(run->folder));
+    return cli_can_write(run->captions, NULL);
 }
 
 /* captions.jsonl comes last, so a folder that has one is complete. */
 static poet_status write_folder(synth_run *run)
 {
     poet_output *captions = NULL;
-    char *path = poet_path_join(run->folder, "captions.jsonl");
-    poet_status status = path ? POET_OK : POET_ERR_NOMEM;
+    poet_status status = begin_or_go_on(run);
     if (status)
         return status;
-    POET_TRY_DONE(poet_output_create(path, &captions));
+    POET_TRY_DONE(poet_output_create(run->captions, &captions));
     POET_TRY_DONE(write_split(run, POET_SPLIT_TRAIN, run->count, captions));
     POET_TRY_DONE(write_split(run, POET_SPLIT_SEEN, run->heldout, captions));
     POET_TRY_DONE(write_split(run, POET_SPLIT_UNSEEN, run->heldout, captions));
     POET_TRY_DONE(poet_output_commit(captions));
+    unlink(run->request);
 done:
     poet_output_destroy(captions);
-    poet_free(path);
     return status;
 }
 
@@ -247,7 +354,9 @@ static poet_status parse(cli_context *context, synth_run *run, int argc, char **
             "\n"
             "captions.jsonl has one line for each clip: file, split, caption, and what is in\n"
             "it. Training never shows some combinations (for example one motion of each\n"
-            "digit); those are the split heldout-unseen.",
+            "digit); those are the split heldout-unseen.\n"
+            "\n"
+            "After Ctrl-C the same command goes on.",
         .examples = "synth shapes --sheet shapes.png\n"
                     "synth shapes -o data/shapes --count 2000 --heldout 100\n"
                     "synth digits -o data/digits --digits 1 --format gif",
@@ -294,5 +403,7 @@ done:
     json_decref(captions);
     json_decref(run.counts);
     poet_glyphs_close(&run.glyphs);
+    poet_free(run.captions);
+    poet_free(run.request);
     return status;
 }

@@ -58,18 +58,47 @@ printf '\x10\0\0\0\0\0\0\0{"a":1}         ' >model.safetensors
 refuses 1 "model.safetensors: " inspect model.safetensors
 refuses 1 "nomodel: there is no such model" info nomodel
 
-# Ctrl-C, once there is a clip: no captions.jsonl, a sentence how to go on, no *.tmp.
-"$program" synth shapes -o stopped -n 1000000 2>sentence &
-child=$!
-until [ -e stopped/train/000001.mp4 ]; do
-  kill -0 $child
-  sleep 0.1
-done
-kill -INT $child
-status=0
-wait $child || status=$?
-[ $status = 1 ] && grep -q "pocketpoet: stopped after .* of 1000000 clips" sentence ||
+# stop_synth SIGNAL FOLDER ARGUMENTS...: a run that is ended once it has written ten clips; sets $status.
+stop_synth() {
+  local signal=$1 folder=$2 child
+  shift 2
+  "$program" synth shapes -o "$folder" --size 32 --frames 5 --quiet "$@" >/dev/null 2>sentence &
+  child=$!
+  until [ -n "$(find "$folder" -name '000009.*' ! -name '*.tmp' 2>/dev/null)" ]; do
+    kill -0 $child || break
+    sleep 0.02
+  done
+  kill "-$signal" $child
+  status=0
+  { wait $child || status=$?; } 2>/dev/null
+}
+
+# Ctrl-C: no captions.jsonl, a sentence how to go on, no *.tmp.
+stop_synth INT stopped -n 120
+[ $status = 1 ] && grep -q "pocketpoet: stopped after .* of 120 clips.* the same command goes on" sentence ||
   fail "Ctrl-C: status $status: $(cat sentence)"
 [ ! -e stopped/captions.jsonl ] && [ -z "$(find . -name '*.tmp')" ] || fail "Ctrl-C left files: $(ls stopped)"
+
+# The same command goes on: what is there stays, and the end is that of a run that was left alone.
+touch -d 2001-01-01 stopped/train/*
+kept=$(find stopped/train -type f | wc -l)
+works synth shapes -o stopped --size 32 --frames 5 -n 120
+[ "$(find stopped/train -type f ! -newermt 2001-01-02 | wc -l)" = "$kept" ] || fail "clips were drawn again"
+works synth shapes -o whole --size 32 --frames 5 -n 120
+diff -rq stopped whole || fail "a stopped run ends with other files"
+
+# Another command keeps nothing of an unfinished folder, and nothing of a finished one.
+stop_synth KILL killed -n 120 --format png
+works synth shapes -o killed --size 32 --frames 5 -n 5 --format png --seed 2
+works synth shapes -o fresh --size 32 --frames 5 -n 5 --format png --seed 2
+for i in 0 1 2 3 4; do
+  cmp "killed/train/00000$i.png" "fresh/train/00000$i.png" || fail "a clip of another run was kept"
+done
+stop_synth KILL fresh -n 120 --format png --overwrite
+[ ! -e fresh/captions.jsonl ] || fail "captions.jsonl stands over clips that are being replaced"
+works synth shapes -o fresh --size 32 --frames 5 -n 120 --format png
+works synth shapes -o killed --size 32 --frames 5 -n 120 --format png --overwrite
+rm -f fresh/*.tmp fresh/*/*.tmp killed/*.tmp killed/*/*.tmp
+diff -rq fresh killed || fail "an overwriting run that was killed ends with other files"
 
 exit $((failures > 0))
