@@ -17,7 +17,7 @@ typedef struct tokenizer_run {
     cli_data data;
     poet_tokenizer_config config;
     const char *fsq_levels;
-    int quantizer;
+    int quantizer, crop;
     poet_dataset *dataset;
     poet_tokenizer *tokenizer;
 } tokenizer_run;
@@ -75,6 +75,8 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
                 "depth of the residual quantizer (vq)"),
         CLI_TEXT("fsq-levels", 0, &run->fsq_levels, "LIST", NULL,
                  "steps of each channel (fsq), e.g. 8,5,5,5 for 1,000 codes"),
+        CLI_INT("crop", 0, &run->crop, 0, 4096, "N", "0",
+                "train on squares of NxN pixels, cut where clips move; 0: whole frames"),
         CLI_DATA_ROWS(&run->data),
         CLI_END,
     };
@@ -104,11 +106,12 @@ static poet_status train(cli_context *context, tokenizer_run *run, poet_device *
     POET_TRY(cli_training_complete(t, context, &training.train));
     POET_TRY(cli_data_open(context->operands[0], &run->data, &run->dataset));
     poet_clip shape = poet_dataset_geometry(run->dataset);
-    cli_clips clips = {.dataset = run->dataset, .seed = t->seed};
+    cli_clips clips = {
+        .dataset = run->dataset, .seed = t->seed, .crop = run->crop, .align = run->config.patch};
     training.b = t->batch;
     training.t = shape.t;
-    training.h = shape.h;
-    training.w = shape.w;
+    training.h = run->crop ? run->crop : shape.h;
+    training.w = run->crop ? run->crop : shape.w;
     training.seed = t->seed;
     training.train.report = report;
     training.train.report_opaque = run;

@@ -57,8 +57,12 @@ poet_status cli_training_report(const cli_context *context, const cli_training *
 
 static poet_status open_at(cli_clips *clips, int64_t step, int b)
 {
-    poet_prefetch_options options = {
-        .split = POET_SPLIT_TRAIN, .seed = clips->seed, .first = (uint64_t)step, .batch = b};
+    poet_prefetch_options options = {.split = POET_SPLIT_TRAIN,
+                                     .seed = clips->seed,
+                                     .first = (uint64_t)step,
+                                     .batch = b,
+                                     .crop = clips->crop,
+                                     .align = clips->align};
     poet_prefetch_destroy(clips->prefetch);
     clips->prefetch = NULL;
     clips->next = step;
@@ -73,7 +77,9 @@ poet_status cli_clips_next(void *opaque, int64_t step, int b, uint8_t *frames)
     poet_batch batch;
     POET_TRY(poet_prefetch_next(clips->prefetch, &batch));
     poet_clip shape = poet_dataset_geometry(clips->dataset);
-    size_t bytes = (size_t)b * (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
+    size_t h = (size_t)(clips->crop ? clips->crop : shape.h);
+    size_t w = (size_t)(clips->crop ? clips->crop : shape.w);
+    size_t bytes = (size_t)b * (size_t)shape.t * h * w * 3;
     memcpy(frames, batch.pixels, bytes);
     clips->next++;
     return POET_OK;

@@ -63,7 +63,8 @@ typedef struct cli_clips {
     const poet_dataset *dataset;
     poet_prefetch *prefetch;
     uint64_t seed;
-    int64_t next; /* step of the next batch of prefetch */
+    int crop, align; /* as for poet_prefetch_options */
+    int64_t next;    /* step of the next batch of prefetch */
 } cli_clips;
 
 /* A poet_clips_fn; opaque is a cli_clips. */

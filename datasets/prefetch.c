@@ -3,6 +3,7 @@
 #include "datasets/prefetch.h"
 
 #include "base/memory.h"
+#include "datasets/crop.h"
 #include "datasets/sampler.h"
 
 #include <pthread.h>
@@ -23,7 +24,8 @@ struct poet_prefetch {
     const poet_dataset *dataset;
     poet_split split;
     poet_sampler sampler;
-    int batch, depth, threads;
+    int batch, depth, threads, crop, align;
+    uint64_t seed;
     size_t clip_bytes;
     slot slot[MAX_DEPTH];
     pthread_mutex_t lock;
@@ -42,6 +44,18 @@ static void clear_texts(poet_prefetch *p, slot *s)
     }
 }
 
+/* The crop is a draw of (seed, position) alone. */
+static void store(const poet_prefetch *p, uint64_t position, const poet_clip *clip, uint8_t *out)
+{
+    if (!p->crop) {
+        memcpy(out, clip->pixels, p->clip_bytes);
+        return;
+    }
+    poet_rng rng;
+    poet_rng_init(&rng, p->seed, position);
+    poet_crop_copy(clip, poet_crop_moving(clip, p->crop, p->crop, p->align, &rng), out);
+}
+
 static poet_status fill(poet_prefetch *p, uint64_t step, slot *s)
 {
     clear_texts(p, s);
@@ -50,7 +64,7 @@ static poet_status fill(poet_prefetch *p, uint64_t step, slot *s)
         poet_example example;
         POET_TRY(poet_dataset_read(p->dataset, p->split, poet_sampler_at(&p->sampler, position),
                                    &example));
-        memcpy(s->pixels + (size_t)i * p->clip_bytes, example.clip.pixels, p->clip_bytes);
+        store(p, position, &example.clip, s->pixels + (size_t)i * p->clip_bytes);
         s->captions[i] = example.caption;
         s->attributes[i] = example.attributes;
         poet_clip_free(&example.clip);
@@ -108,6 +122,12 @@ static poet_status check(const poet_dataset *dataset, const poet_prefetch_option
         o->threads < 0 || o->threads > MAX_THREADS)
         return POET_FAIL(POET_ERR_ARG, "prefetch: batch %d, depth %d, threads %d are out of range",
                          o->batch, o->depth, o->threads);
+    poet_clip shape = poet_dataset_geometry(dataset);
+    if (o->crop && (o->crop < 1 || o->crop > shape.h || o->crop > shape.w || o->align < 1 ||
+                    o->crop % o->align))
+        return POET_FAIL(POET_ERR_ARG,
+                         "a crop of %d pixels is not a multiple of %d inside clips of %dx%d",
+                         o->crop, o->align, shape.w, shape.h);
     if (poet_dataset_count(dataset, o->split) == 0)
         return POET_FAIL(POET_ERR_ARG, "the dataset has no %s clips", poet_split_name(o->split));
     return POET_OK;
@@ -127,7 +147,11 @@ poet_status poet_prefetch_create(const poet_dataset *dataset, const poet_prefetc
     p->sampler = (poet_sampler){options->seed, poet_dataset_count(dataset, options->split)};
     p->batch = options->batch;
     p->depth = options->depth ? options->depth : 3;
-    p->clip_bytes = (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
+    p->seed = options->seed;
+    p->crop = options->crop;
+    p->align = options->align;
+    size_t h = (size_t)(p->crop ? p->crop : shape.h), w = (size_t)(p->crop ? p->crop : shape.w);
+    p->clip_bytes = (size_t)shape.t * h * w * 3;
     p->next_to_fill = p->next_to_take = options->first;
     p->free_before = options->first + (uint64_t)p->depth;
     pthread_mutex_init(&p->lock, NULL);

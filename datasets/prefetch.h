@@ -14,13 +14,15 @@ typedef struct poet_prefetch_options {
     int batch;      /* clips in a batch, 1 .. 4,096 */
     int depth;      /* batches in the ring, 0: 3; at most 64 */
     int threads;    /* 0: 1; at most 16 */
+    int crop;  /* side of a square cut from each clip, more often where it moves; 0: whole clips */
+    int align; /* what the crop's place is a multiple of; see datasets/crop.h */
 } poet_prefetch_options;
 
 /* Belongs to the prefetcher; valid until the next call of poet_prefetch_next or destroy. */
 typedef struct poet_batch {
     uint64_t step;
     int count;
-    const uint8_t *pixels;         /* (B,T,H,W,3) */
+    const uint8_t *pixels;         /* (B,T,H,W,3); H and W are the crop's */
     const char *const *captions;   /* B of them */
     const char *const *attributes; /* B JSON objects */
 } poet_batch;
