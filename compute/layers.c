@@ -33,6 +33,7 @@ poet_val poet_conv(poet_graph *g, const char *name, poet_val x, int64_t out, int
     poet_val w =
         poet_param(g, "weight", POET_SHAPE(out, t, s, s, in), resolve(init, in * t * s * s));
     poet_val b = poet_param(g, "bias", POET_SHAPE(out), POET_ZEROS);
+    poet_mark_hidden(g, w);
     poet_val y = poet_conv3d(g, x, w, b);
     poet_scope_end(g);
     return y;

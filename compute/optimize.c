@@ -50,15 +50,19 @@ static poet_val orthogonalize(poet_graph *g, poet_val x)
     return tall ? poet_transpose(g, x) : x;
 }
 
+/* A convolution's kernel is a matrix of its output channels: (C, everything else). */
 static void muon(poet_graph *g, poet_val param, poet_val grad, poet_val factor, poet_val hyper,
                  const poet_optim_config *config)
 {
     const float weight_decay = 0.01F;
-    double rows = (double)poet_dim(g, param, 0), columns = (double)poet_dim(g, param, 1);
-    float scale = config->muon_rate / config->rate * (float)sqrt(fmax(1, rows / columns));
+    const poet_shape shape = *poet_val_shape(g, param);
+    int64_t rows = shape.dim[0], columns = poet_shape_count(&shape) / rows;
+    float scale =
+        config->muon_rate / config->rate * (float)sqrt(fmax(1, (double)rows / (double)columns));
     poet_val m = moment(g, param, "@m", POET_ZEROS);
-    poet_val update = orthogonalize(g, poet_momentum(g, grad, m, factor, 0.95F));
-    poet_descend(g, param, update, hyper, scale, weight_decay);
+    poet_val step = poet_momentum(g, grad, m, factor, 0.95F);
+    poet_val update = orthogonalize(g, poet_reshape(g, step, POET_SHAPE(rows, columns)));
+    poet_descend(g, param, poet_reshape(g, update, shape), hyper, scale, weight_decay);
 }
 
 static void adamw(poet_graph *g, poet_val param, poet_val grad, poet_val factor, poet_val hyper,
