@@ -106,6 +106,21 @@ static bool is_anything(const char *path)
     return true;
 }
 
+/* The file's texts; those that are not UTF-8 cannot be shown. */
+static poet_status add_tags(const char *path, json_t *out)
+{
+    poet_tags tags;
+    POET_TRY(poet_tags_read(path, &tags));
+    json_t *texts = json_object();
+    for (int i = 0; i < tags.count; i++)
+        json_object_set_new(texts, tags.tag[i].key, json_string(tags.tag[i].value));
+    if (json_object_size(texts))
+        json_object_set(out, "tags", texts);
+    json_decref(texts);
+    poet_tags_free(&tags);
+    return POET_OK;
+}
+
 /* Videos, pictures and folders of pictures. */
 static poet_status inspect_video(const request *r, json_t **out)
 {
@@ -117,7 +132,10 @@ static poet_status inspect_video(const request *r, json_t **out)
         json_object_set_new(*out, "fps", json_real(info.source_fps));
         json_object_set_new(*out, "seconds", json_real(info.duration));
     }
-    return POET_OK;
+    poet_status status = poet_is_file(r->path) ? add_tags(r->path, *out) : POET_OK;
+    if (status)
+        json_decref(*out);
+    return status;
 }
 
 typedef struct inspector {
@@ -162,7 +180,9 @@ poet_status cmd_inspect(cli_context *context, int argc, char **argv)
         .max_operands = 1,
         .description =
             "Tells what a file is, by its contents, and what is in it: a model, a video,\n"
-            "a picture, or a folder of pictures. The whole of a model is checked.",
+            "a picture, or a folder of pictures. The whole of a model is checked. Videos and\n"
+            "pictures show their texts: those that generate writes are prompt, seed, model\n"
+            "and codes.",
         .examples = "inspect clip.mp4\n"
                     "inspect tokenizer.safetensors --details\n"
                     "inspect data/mine --details",

@@ -4,6 +4,7 @@
 
 #include "codec/frames.h"
 
+#include <libavformat/avformat.h>
 #include <libavutil/frame.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,6 +17,10 @@ bool poet_av_complained(void);
 
 /* "path: what: FFmpeg's name of the error (FFmpeg's last complaint)". */
 poet_status poet_av_fail(poet_status code, const char *path, const char *what, int av_error);
+
+/* Opens a file with FFmpeg's demuxers; nothing but files is reached through it. The caller closes
+ * with avformat_close_input, also after a failure. */
+poet_status poet_av_open(const char *path, AVFormatContext **out);
 
 /* POET_ERR_FORMAT when a GIF file ends before its trailer. */
 poet_status poet_gif_check(const char *path);

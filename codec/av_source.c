@@ -49,23 +49,41 @@ static void close_source(poet_source *source)
 
 /* ---- opening ---- */
 
-static poet_status open_format(av_source *s)
+static poet_status check_file(const char *path)
 {
-    char *url = av_asprintf("file:%s", s->path);
+    poet_map map;
+    POET_TRY(poet_map_open(path, &map));
+    size_t size = map.size;
+    poet_map_close(&map);
+    return size ? POET_OK : POET_FAIL(POET_ERR_FORMAT, "%s: is empty", path);
+}
+
+poet_status poet_av_open(const char *path, AVFormatContext **out)
+{
+    *out = NULL;
+    POET_TRY(check_file(path));
+    poet_av_begin();
+    char *url = av_asprintf("file:%s", path);
     AVDictionary *settings = NULL;
     /* Playlists and scripts must not reach the network or devices. */
     av_dict_set(&settings, "protocol_whitelist", "file", 0);
-    int error = url ? avformat_open_input(&s->format, url, NULL, &settings) : AVERROR(ENOMEM);
+    int error = url ? avformat_open_input(out, url, NULL, &settings) : AVERROR(ENOMEM);
     av_dict_free(&settings);
     av_free(url);
     if (error < 0)
-        return poet_av_fail(POET_ERR_FORMAT, s->path, "is not a video that FFmpeg can read", error);
+        return poet_av_fail(POET_ERR_FORMAT, path, "is not a video that FFmpeg can read", error);
     /* FFmpeg would draw any .txt file as a terminal. */
-    if (strcmp(s->format->iformat->name, "tty") == 0)
-        return POET_FAIL(POET_ERR_FORMAT, "%s: is a text file, not a video", s->path);
+    if (strcmp((*out)->iformat->name, "tty") == 0)
+        return POET_FAIL(POET_ERR_FORMAT, "%s: is a text file, not a video", path);
+    return POET_OK;
+}
+
+static poet_status open_format(av_source *s)
+{
+    POET_TRY(poet_av_open(s->path, &s->format));
     if (strcmp(s->format->iformat->name, "gif") == 0 && !s->keep_damaged)
         POET_TRY(poet_gif_check(s->path));
-    error = avformat_find_stream_info(s->format, NULL);
+    int error = avformat_find_stream_info(s->format, NULL);
     if (error < 0)
         return poet_av_fail(POET_ERR_FORMAT, s->path, "holds no readable streams", error);
     return POET_OK;
@@ -309,15 +327,6 @@ static poet_status decode_first(av_source *s)
     return step(&s->base);
 }
 
-static poet_status check_file(const char *path)
-{
-    poet_map map;
-    POET_TRY(poet_map_open(path, &map));
-    size_t size = map.size;
-    poet_map_close(&map);
-    return size ? POET_OK : POET_FAIL(POET_ERR_FORMAT, "%s: is empty", path);
-}
-
 static poet_status open_all(av_source *s, const poet_video_options *options)
 {
     POET_TRY(open_format(s));
@@ -332,8 +341,6 @@ poet_status poet_source_open_av(const char *path, const poet_video_options *opti
                                 poet_source **out)
 {
     *out = NULL;
-    POET_TRY(check_file(path));
-    poet_av_begin();
     av_source *s = poet_calloc(1, sizeof *s);
     if (!s)
         return POET_ERR_NOMEM;

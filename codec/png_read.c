@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "codec/pixels_internal.h"
+#include "codec/tags_internal.h"
 
 #include <png.h>
 #include <setjmp.h>
@@ -65,15 +66,21 @@ static void want_rgba(png_structp png)
     png_set_add_alpha(png, 255, PNG_FILLER_AFTER);
 }
 
+/* Everything before the pixels. Like all of libpng here, under the caller's setjmp. */
+static void read_head(png_decoder *d)
+{
+    png_set_read_fn(d->png, d, on_read);
+    png_set_user_limits(d->png, 16384, 16384);
+    png_set_chunk_malloc_max(d->png, 8 << 20);
+    png_read_info(d->png, d->info);
+}
+
 /* The part of libpng that jumps out of itself on errors; false then. */
 static bool decode_rows(png_decoder *d, size_t max_pixels)
 {
     if (setjmp(png_jmpbuf(d->png)))
         return false;
-    png_set_read_fn(d->png, d, on_read);
-    png_set_user_limits(d->png, 16384, 16384);
-    png_set_chunk_malloc_max(d->png, 8 << 20);
-    png_read_info(d->png, d->info);
+    read_head(d);
     d->h = (int)png_get_image_height(d->png, d->info);
     d->w = (int)png_get_image_width(d->png, d->info);
     if ((size_t)d->h * (size_t)d->w > max_pixels) {
@@ -95,14 +102,36 @@ static bool decode_rows(png_decoder *d, size_t max_pixels)
     return true;
 }
 
+static poet_status cannot_read(const png_decoder *d, const char *path)
+{
+    return POET_FAIL(d->no_memory ? POET_ERR_NOMEM : POET_ERR_FORMAT,
+                     "%s: is not a readable PNG file: %s", path, d->error);
+}
+
+static poet_status open_decoder(png_decoder *d, poet_map *map, const char *path)
+{
+    POET_TRY(poet_map_open(path, map));
+    d->bytes = map->bytes;
+    d->size = map->size;
+    d->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, d, on_error, on_warning, d, on_malloc,
+                                      on_free);
+    if (d->png)
+        d->info = png_create_info_struct(d->png);
+    return d->info ? POET_OK : POET_FAIL(POET_ERR_NOMEM, "%s: out of memory in libpng", path);
+}
+
+static void close_decoder(png_decoder *d, poet_map *map)
+{
+    png_destroy_read_struct(&d->png, &d->info, NULL);
+    poet_free(d->rgba);
+    poet_map_close(map);
+}
+
 static poet_status decode(png_decoder *d, const char *path, const uint8_t background[3],
                           size_t max_pixels, poet_clip *out)
 {
-    if (!d->png || !d->info)
-        return POET_FAIL(POET_ERR_NOMEM, "%s: out of memory in libpng", path);
     if (!decode_rows(d, max_pixels))
-        return POET_FAIL(d->no_memory ? POET_ERR_NOMEM : POET_ERR_FORMAT,
-                         "%s: is not a readable PNG file: %s", path, d->error);
+        return cannot_read(d, path);
     POET_TRY(poet_clip_create(1, d->h, d->w, 1, out));
     poet_compose(d->rgba, (size_t)d->h * (size_t)d->w, background, out->pixels);
     return POET_OK;
@@ -114,17 +143,33 @@ poet_status poet_png_read(const char *path, const uint8_t background[3], size_t 
     png_decoder d = {0};
     poet_map map;
     *out = (poet_clip){0};
-    POET_TRY(poet_map_open(path, &map));
-    d.bytes = map.bytes;
-    d.size = map.size;
-    d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d, on_error, on_warning, &d, on_malloc,
-                                     on_free);
-    if (d.png)
-        d.info = png_create_info_struct(d.png);
-    poet_status status = decode(&d, path, background, max_pixels, out);
-    png_destroy_read_struct(&d.png, &d.info, NULL);
-    poet_free(d.rgba);
-    poet_map_close(&map);
+    poet_status status = open_decoder(&d, &map, path);
+    if (!status)
+        status = decode(&d, path, background, max_pixels, out);
+    close_decoder(&d, &map);
+    return status;
+}
+
+static bool decode_head(png_decoder *d)
+{
+    if (setjmp(png_jmpbuf(d->png)))
+        return false;
+    read_head(d);
+    return true;
+}
+
+poet_status poet_png_texts(const char *path, poet_tags *tags)
+{
+    png_decoder d = {0};
+    poet_map map;
+    png_textp text = NULL;
+    poet_status status = open_decoder(&d, &map, path);
+    if (!status && !decode_head(&d))
+        status = cannot_read(&d, path);
+    int count = status ? 0 : (int)png_get_text(d.png, d.info, &text, NULL);
+    for (int i = 0; i < count && !status; i++)
+        status = poet_tags_add(tags, text[i].key, text[i].text, strlen(text[i].text));
+    close_decoder(&d, &map);
     return status;
 }
 

@@ -108,6 +108,22 @@ poet_status poet_video_can_write(const char *path);
 const char *poet_ffmpeg_version(void);
 const char *poet_video_encoder(const char *extension);
 
+/* ---- what a file says about itself ----
+ *
+ * The texts in a file, in its order, keys in lower case and no key twice. What poet_video_write put
+ * in comes out as it was, from every format; other files may have anything, e.g. title, artist or
+ * comment. Values may be any bytes. */
+
+typedef struct poet_tags {
+    poet_video_tag *tag;
+    int count;
+    struct poet_arena *arena; /* owns the list and its strings */
+} poet_tags;
+
+/* POET_ERR_IO or POET_ERR_FORMAT when the file is no video or picture. */
+poet_status poet_tags_read(const char *path, poet_tags *out);
+void poet_tags_free(poet_tags *tags); /* leaves a zeroed struct */
+
 /* A PNG with one row per clip and `columns` frames of it, evenly spread from its first to its last,
  * each pixel enlarged by a whole factor, on a white ground. */
 poet_status poet_contact_sheet_write(const char *path, const poet_clip *clips, int count,

@@ -33,6 +33,12 @@ cmp -s alone.png batch-0002.png || fail "a clip depends on its batch"
 works generate "a red circle" --model ./model -o other.png --enlarge 1 --seed 6
 ! cmp -s alone.png other.png || fail "the seed changes nothing"
 works generate "" --model ./model -o empty.gif
+for file in other.png empty.gif; do
+  works inspect $file --json
+  for tag in '"frames"' '"prompt": ' '"seed": ' '"model": "./model"' '"codes": "32"'; do
+    [[ $stdout == *"$tag"* ]] || fail "inspect $file shows no $tag: $stdout"
+  done
+done
 works generate "$(printf 'x%.0s' $(seq 5000))" --model ./model -o long.mp4
 [[ $stderr == *"longer than the model reads"* ]] || fail "a cut prompt is not mentioned: $stderr"
 works eval "${data[@]}" --model ./model --count 3 --captions 2 --json

@@ -21,7 +21,7 @@ works synth digits --sheet sheet.png -n 2 --json
 works synth shapes -o gifs -n 1 --format gif
 [ -s gifs/train/000000.gif ] || fail "no gif"
 works inspect shapes/train/000000.mp4 --json
-[[ $stdout == *'"frames": 5'* ]] || fail "inspect: $stdout"
+[[ $stdout == *'"frames": 5'*'"prompt": "'* ]] || fail "inspect: $stdout"
 
 touch file
 mkdir folder

@@ -193,6 +193,45 @@ static void test_other_metadata(void)
     poet_clip_free(&clip);
 }
 
+/* What was written comes out again, whatever the container made of it. */
+static void test_tags(void)
+{
+    static const char *const names[] = {"t.mp4", "t.mov", "t.webm", "t.gif", "t.png"};
+    poet_clip clip = disc_clip(3, 32, 32, 8);
+    const poet_write_options o = {.tags = tags, .tag_count = 4}, none = {0};
+    for (int k = 0; k < 5; k++) {
+        poet_tags found;
+        CHECK_OK(poet_video_write(scratch(names[k]), &clip, &o, NULL));
+        CHECK_OK(poet_tags_read(scratch(names[k]), &found));
+        CHECK_INT(found.count, 4);
+        for (int i = 0; i < found.count; i++) {
+            const char *value = "(none)";
+            for (int j = 0; j < 4; j++)
+                if (strcmp(tags[j].key, found.tag[i].key) == 0)
+                    value = tags[j].value;
+            CHECK_STR(found.tag[i].value, value);
+        }
+        poet_tags_free(&found);
+        CHECK_OK(poet_video_write(scratch(names[k]), &clip, &none, NULL));
+        CHECK_OK(poet_tags_read(scratch(names[k]), &found));
+        CHECK_INT(found.count, 0);
+        poet_tags_free(&found);
+    }
+    /* A title of somebody else's is no prompt, and a comment no list. */
+    static const poet_video_tag foreign[] = {{"prompt", "Sea"}, {"comment", "seed: none\nat all"}};
+    poet_tags found;
+    CHECK_OK(poet_png_write(scratch("f.png"), clip.pixels, 32, 32, foreign, 2));
+    CHECK_OK(poet_tags_read(scratch("f.png"), &found));
+    CHECK_INT(found.count, 2);
+    CHECK_STR(found.tag[0].key, "title");
+    CHECK_STR(found.tag[0].value, "Sea");
+    CHECK_STR(found.tag[1].value, "seed: none\nat all");
+    poet_tags_free(&found);
+    CHECK_FAILS(poet_tags_read(scratch("t.json"), &found), POET_ERR_FORMAT, "t.json");
+    CHECK_FAILS(poet_tags_read(scratch("nothing"), &found), POET_ERR_IO, "nothing");
+    poet_clip_free(&clip);
+}
+
 /* Equal clips, equal bytes. */
 static void test_reproducible(void)
 {
@@ -370,6 +409,7 @@ int main(void)
     test_gif_exact();
     test_mp4_details();
     test_other_metadata();
+    test_tags();
     test_reproducible();
     test_fall_back();
     test_sheet();
