@@ -205,8 +205,8 @@ static float start_for(poet_rng *rng, float extent, float reach, float d)
 static void lay_out(poet_synth_scene *scene, poet_rng *rng)
 {
     static const float radii[3] = {6, 9, 12.5F}, travel[3] = {13, 26, 40};
-    static const float hops[3] = {1, 2, 3}, turns[3] = {0.5F, 1, 1.75F};
-    static const float waves[3] = {0.75F, 1.5F, 2.5F}, growths[3] = {1.35F, 1.8F, 2.5F};
+    static const float hops[3] = {1, 1.5F, 2}, turns[3] = {0.4F, 0.75F, 1.2F};
+    static const float waves[3] = {0.6F, 1, 1.6F}, growths[3] = {1.35F, 1.8F, 2.5F};
     static const signed char heading[8][2] = {{-1, 0},  {1, 0},  {0, -1}, {0, 1},
                                               {-1, -1}, {1, -1}, {-1, 1}, {1, 1}};
     const int motion = scene->value[POET_SHAPES_MOTION], speed = scene->value[POET_SHAPES_SPEED];
@@ -220,16 +220,16 @@ static void lay_out(poet_synth_scene *scene, poet_rng *rng)
         p.dy = length * (float)heading[motion][1];
     } else if (motion == BOUNCE) {
         p.kind = POET_PATH_HOP;
-        p.dy = rise = 24;
+        p.dy = rise = 16;
         p.cycles = hops[speed];
     } else if (motion == CIRCLE) {
         p.kind = POET_PATH_ORBIT;
-        p.dx = side_x = side_y = 14;
+        p.dx = side_x = side_y = 12;
         p.cycles = turns[speed];
         p.phase = poet_rng_uniform(rng);
     } else if (motion == SWAY) {
         p.kind = POET_PATH_WAVE;
-        p.dx = side_x = 15;
+        p.dx = side_x = 13;
         p.cycles = waves[speed];
         p.phase = poet_chance(rng, 2) ? 0 : 0.5F;
     } else if (motion == GROW) {
