@@ -1,0 +1,33 @@
+/* The inside of the trained reader, for eval/ alone. */
+#ifndef POET_EVAL_CLASSIFIER_INTERNAL_H
+#define POET_EVAL_CLASSIFIER_INTERNAL_H
+
+#include "compute/graph.h"
+#include "compute/program.h"
+#include "eval/classifier.h"
+
+#include <jansson.h>
+
+struct poet_classifier {
+    poet_classifier_config config;
+    poet_device *device;
+    poet_params *params;
+    poet_program *program; /* reads one clip; NULL at the start and after the weights changed */
+};
+
+/* frames (B,T,H,W,3), U8 -> logits[attributes.count], each (B, count of values). */
+void poet_classifier_build(poet_graph *g, const poet_classifier_config *config, poet_val frames,
+                           poet_val logits[POET_MAX_ATTRIBUTES]);
+
+/* The value of "reader.config"; poet_free. NULL when memory ran out. */
+char *poet_classifier_config_text(const poet_classifier_config *config);
+
+/* ---- attribute_list.c ---- */
+
+/* As [{"name": .., "values": [..]}, ..]. A new reference; NULL when memory ran out. */
+json_t *poet_attribute_list_json(const poet_attribute_list *list);
+
+/* FORMAT when it is not what poet_attribute_list_json writes. */
+poet_status poet_attribute_list_parse(json_t *array, poet_attribute_list *out);
+
+#endif
