@@ -49,10 +49,27 @@ static json_t *token_rows(const poet_tokfile *file)
     return rows;
 }
 
+/* Opening has checked everything but the clips. */
+static poet_status check_clips(const poet_tokfile *file)
+{
+    poet_status status = POET_OK;
+    for (size_t i = 0; i < poet_tokfile_count(file) && !status; i++) {
+        uint32_t *codes = poet_alloc(poet_tokfile_code_count(file, i) * sizeof *codes);
+        status = codes ? poet_tokfile_read(file, i, codes) : POET_ERR_NOMEM;
+        poet_free(codes);
+    }
+    return status;
+}
+
 static poet_status inspect_tokens(const request *r, json_t **out)
 {
     poet_tokfile *file;
     POET_TRY(poet_tokfile_open(r->path, &file));
+    poet_status status = r->details ? check_clips(file) : POET_OK;
+    if (status) {
+        poet_tokfile_close(file);
+        return status;
+    }
     const poet_tokfile_header *header = poet_tokfile_get_header(file);
     size_t tokens = 0, clips = poet_tokfile_count(file);
     char fingerprint[17];
@@ -171,7 +188,8 @@ poet_status cmd_inspect(cli_context *context, int argc, char **argv)
     bool details;
     const cli_option options[] = {
         CLI_FLAG("details", 'd', &details,
-                 "list a model's tensors or a token file's clips; check all of a dataset"),
+                 "list a model's tensors or a token file's clips; check all of a token file or "
+                 "a dataset"),
         CLI_END,
     };
     const cli_spec spec = {

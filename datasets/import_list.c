@@ -245,11 +245,11 @@ static poet_status walk(const poet_import_sink *sink, poet_import_list *list, co
     char *path = poet_path_join(sink->folder, below);
     if (!path)
         return POET_ERR_NOMEM;
-    int count = scandir(*below ? path : sink->folder, &entry, not_hidden, alphasort);
+    const char *here = *below ? path : sink->folder;
+    int count = scandir(here, &entry, not_hidden, alphasort);
     poet_status status = POET_OK;
     if (count < 0)
-        status = POET_FAIL(POET_ERR_IO, "%s/%s: cannot be read: %s", sink->folder, below,
-                           strerror(errno));
+        status = POET_FAIL(POET_ERR_IO, "%s: cannot be read: %s", here, strerror(errno));
     for (int i = 0; i < count; i++) {
         char *file = poet_path_join(below, entry[i]->d_name);
         char *full = file ? poet_path_join(sink->folder, file) : NULL;

@@ -2,7 +2,9 @@
 
 #include "base/bits.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 #include <zstd.h>
 
 struct poet_shards {
@@ -55,15 +57,21 @@ static poet_status sort_by_split(poet_shards *s)
     return POET_OK;
 }
 
+static poet_status no_manifest(const char *folder)
+{
+    if (access(folder, F_OK) != 0)
+        return POET_FAIL(POET_ERR_IO, "%s: cannot be opened: %s", folder, strerror(errno));
+    return POET_FAIL(POET_ERR_IO, "%s: holds no imported dataset (no %s)", folder,
+                     POET_MANIFEST_NAME);
+}
+
 static poet_status open_parts(poet_shards *s)
 {
     char *path = poet_path_join(s->folder, POET_MANIFEST_NAME);
     if (!path)
         return POET_ERR_NOMEM;
-    poet_status status = poet_is_file(path)
-                             ? poet_manifest_read(path, &s->manifest)
-                             : POET_FAIL(POET_ERR_IO, "%s: holds no imported dataset (no %s)",
-                                         s->folder, POET_MANIFEST_NAME);
+    poet_status status =
+        poet_is_file(path) ? poet_manifest_read(path, &s->manifest) : no_manifest(s->folder);
     poet_free(path);
     POET_TRY(status);
     s->map = poet_calloc(s->manifest.shards + 1, sizeof *s->map);
