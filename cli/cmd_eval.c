@@ -1,49 +1,11 @@
 /* eval: figures of a model on held-out clips. */
-#include "cli/command.h"
-#include "cli/data_options.h"
+#include "cli/cmd_eval_internal.h"
 #include "cli/output.h"
-#include "cli/pair.h"
 
 #include "base/memory.h"
-#include "eval/captions.h"
 #include "eval/reconstruction.h"
 
-#include <string.h>
-
-typedef struct eval_run {
-    const char *model;
-    cli_data data;
-    int clips, captions, batch;
-    poet_sampling sampling;
-    uint64_t seed;
-    cli_pair pair;
-    poet_dataset *dataset;
-    const poet_task *task;
-} eval_run;
-
-static json_t *share_json(poet_share share)
-{
-    double low, high;
-    poet_share_interval(share, 1.96, &low, &high);
-    double rate = share.total ? (double)share.right / (double)share.total : 0;
-    return json_pack("{s:f, s:[f,f], s:I}", "accuracy", rate, "interval", low, high, "clips",
-                     (json_int_t)share.total);
-}
-
-/* All attributes together, and each by its name. */
-static json_t *score_json(poet_synth_set set, const poet_attribute_score *score)
-{
-    int count;
-    const poet_synth_field *fields = poet_synth_fields(set, &count);
-    json_t *out = share_json(score->all), *by_field = json_object();
-    for (int f = 0; f < count; f++)
-        if (score->field[f].total)
-            json_object_set_new(by_field, fields[f].name, share_json(score->field[f]));
-    json_object_set_new(out, "attributes", by_field);
-    return out;
-}
-
-static poet_status eval_tokenizer(eval_run *run, json_t *out)
+static poet_status eval_tokenizer(cli_eval_run *run, json_t *out)
 {
     poet_reconstruction r;
     POET_TRY(poet_measure_reconstruction(run->pair.tokenizer, run->dataset, POET_SPLIT_SEEN,
@@ -63,7 +25,7 @@ static poet_status eval_tokenizer(eval_run *run, json_t *out)
 
 enum { SCORE_CHUNK = 16 };
 
-static poet_status score_chunk(eval_run *run, uint64_t first, int n, poet_mean *bits)
+static poet_status score_chunk(cli_eval_run *run, uint64_t first, int n, poet_mean *bits)
 {
     const poet_grid *grid = &poet_generator_get_config(run->pair.generator)->grid;
     int64_t per_clip = poet_grid_codes(grid);
@@ -92,7 +54,7 @@ static poet_status score_chunk(eval_run *run, uint64_t first, int n, poet_mean *
     return status;
 }
 
-static poet_status eval_bits(eval_run *run, json_t *out)
+static poet_status eval_bits(cli_eval_run *run, json_t *out)
 {
     poet_mean bits = {0};
     uint64_t count = poet_dataset_count(run->dataset, POET_SPLIT_SEEN);
@@ -119,82 +81,36 @@ static poet_status eval_bits(eval_run *run, json_t *out)
     return POET_OK;
 }
 
-/* ---- captions ---- */
-
-static poet_status eval_set(eval_run *run, poet_synth_set set, json_t *out)
+static poet_status eval(cli_context *context, cli_eval_run *run, json_t *out)
 {
-    poet_caption_run captions = {.tokenizer = run->pair.tokenizer,
-                                 .generator = run->pair.generator,
-                                 .set = set,
-                                 .seed = run->seed,
-                                 .n = run->captions,
-                                 .batch = run->batch,
-                                 .sampling = run->sampling,
-                                 .task = run->task};
-
-    static const struct {
-        const char *name;
-        poet_split split;
-    } splits[] = {{"seen", POET_SPLIT_SEEN}, {"heldout", POET_SPLIT_UNSEEN}};
-
-    json_t *reader = json_object();
-    json_object_set_new(out, "reader", reader);
-    for (int i = 0; i < 2; i++) {
-        poet_attribute_score drawn, reconstructed, score;
-        json_t *own = json_object();
-        captions.split = splits[i].split;
-        json_object_set_new(reader, splits[i].name, own);
-        POET_TRY(poet_measure_reader(&captions, &drawn, &reconstructed));
-        json_object_set_new(own, "drawn", score_json(set, &drawn));
-        json_object_set_new(own, "reconstructed", score_json(set, &reconstructed));
-        POET_TRY(poet_measure_captions(&captions, &score));
-        json_object_set_new(out, splits[i].name, score_json(set, &score));
-    }
-    return POET_OK;
-}
-
-/* One object for one built-in set; for several, one under each set's name. */
-static poet_status eval_captions(eval_run *run, const char *spec, json_t *out)
-{
-    json_t *all = json_object();
-    json_object_set_new(out, "caption_accuracy", all);
-    bool several = strchr(spec, ',') != NULL;
-    for (int set = 0; set < POET_SYNTH_SETS; set++) {
-        if (!strstr(spec, poet_synth_name((poet_synth_set)set)))
-            continue;
-        json_t *one = several ? json_object() : all;
-        if (several)
-            json_object_set_new(all, poet_synth_name((poet_synth_set)set), one);
-        POET_TRY(eval_set(run, (poet_synth_set)set, one));
-    }
-    return POET_OK;
-}
-
-static poet_status eval(cli_context *context, eval_run *run, json_t *out)
-{
-    const char *spec = context->operands[0];
+    run->spec = context->operands[0];
     run->task = &context->task;
     POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
-    POET_TRY(cli_data_open(spec, &run->data, &run->dataset));
+    POET_TRY(cli_data_open(run->spec, &run->data, &run->dataset));
+    POET_TRY(cli_eval_open_reader(run));
     json_object_set_new(out, "model", json_string(run->model));
-    json_object_set_new(out, "data", json_string(spec));
+    json_object_set_new(out, "data", json_string(run->spec));
     POET_TRY(eval_tokenizer(run, out));
     POET_TRY(eval_bits(run, out));
-    if (strncmp(spec, "synth:", 6) == 0 && run->captions)
-        POET_TRY(eval_captions(run, spec + 6, out));
-    return POET_OK;
+    return cli_eval_captions(run, out);
 }
 
 poet_status cmd_eval(cli_context *context, int argc, char **argv)
 {
-    eval_run run = {0};
+    cli_eval_run run = {0};
     const cli_option options[] = {
         CLI_PATH("model", 'm', &run.model, "NAME", "shapes",
                  "a model that came with the program, or a folder with one"),
         CLI_INT("count", 'n', &run.clips, 1, 1000000, "N", "256",
                 "held-out clips for PSNR, SSIM, codes and bits"),
         CLI_INT("captions", 0, &run.captions, 0, 1000000, "N", "500",
-                "prompts of seen and of held-out combinations each (built-in sets); 0: none"),
+                "clips to write: for captions of seen and of held-out combinations each "
+                "(built-in sets), or for held-out captions (with --reader); 0: none"),
+        CLI_PATH("reader", 'r', &run.reader_path, "FILE", NULL,
+                 "what tells the attributes of a dataset's clips: made by train-reader"),
+        CLI_TEXT("reader-attributes", 0, &run.reader_attributes, "LIST", NULL,
+                 "those of the reader that must be right all together, e.g. subject,action; "
+                 "without it, all"),
         CLI_INT("batch", 'b', &run.batch, 1, 256, "N", "16", "clips written together"),
         CLI_FLOAT("guidance", 0, &run.sampling.guidance, 0, 100, "G", "2", "as for generate"),
         CLI_FLOAT("temperature", 0, &run.sampling.temperature, 0, 100, "T", "1", "as for generate"),
@@ -211,17 +127,20 @@ poet_status cmd_eval(cli_context *context, int argc, char **argv)
         .max_operands = 1,
         .description =
             "Measures a model on held-out clips: reconstruction (PSNR, SSIM), use of the\n"
-            "codebook, bits per clip, and for built-in sets caption accuracy: a clip counts\n"
-            "as right when every attribute of its sentence is found in it. The reader that\n"
-            "finds them is judged first, on drawn clips and on reconstructions.\n"
+            "codebook, bits per clip, and for built-in sets, or with --reader, caption\n"
+            "accuracy: a clip counts as right when every attribute that was asked for is\n"
+            "found in it. The reader that finds them is judged first, on clips as they are\n"
+            "and on reconstructions.\n"
             "\n" CLI_DATA_HELP,
-        .examples = "eval synth:shapes --model shapes --json",
+        .examples = "eval synth:shapes --model shapes --json\n"
+                    "eval my-data --model ./model --reader reader.safetensors",
         .options = options,
         .json = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     json_t *out = json_object();
     poet_status status = eval(context, &run, out);
+    poet_classifier_destroy(run.reader);
     poet_dataset_close(run.dataset);
     cli_pair_close(&run.pair);
     if (status) {

@@ -51,6 +51,7 @@ poet_status cmd_info(cli_context *context, int argc, char **argv);
 poet_status cmd_inspect(cli_context *context, int argc, char **argv);
 poet_status cmd_synth(cli_context *context, int argc, char **argv);
 poet_status cmd_train_generator(cli_context *context, int argc, char **argv);
+poet_status cmd_train_reader(cli_context *context, int argc, char **argv);
 poet_status cmd_train_tokenizer(cli_context *context, int argc, char **argv);
 
 #endif

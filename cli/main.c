@@ -18,6 +18,7 @@ static const command commands[] = {
     {"train-tokenizer", "learn a codebook, an encoder and a decoder from clips",
      cmd_train_tokenizer},
     {"train-generator", "learn to write codes after a sentence", cmd_train_generator},
+    {"train-reader", "learn to tell the attributes of clips", cmd_train_reader},
     {"encode", "clips to a token file", cmd_encode},
     {"decode", "a clip of a token file to a video", cmd_decode},
     {"eval", "figures of a model on held-out clips", cmd_eval},

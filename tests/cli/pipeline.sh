@@ -46,6 +46,25 @@ for key in psnr ssim codes codes_used perplexity bits_per_clip caption_accuracy 
   [[ $stdout == *"\"$key\""* ]] || fail "eval --json has no $key: $stdout"
 done
 
+# A reader that is learned from a dataset's clips, and with it the captions of the dataset.
+works synth shapes -o clips -n 20 --heldout 2 --size 32 --frames 5
+works import clips -o imported --size 32 --frames 5
+quick=(--width 8 --batch 4 --steps 3)
+works train-reader imported -o reader.safetensors "${quick[@]}" -a colour,background --metrics r.jsonl --json
+[[ $stdout == *'"heldout"'*'"clips": 4'*'"colour"'*'"background"'* ]] || fail "train-reader --json: $stdout"
+[[ $stdout != *'"shape"'* ]] || fail "train-reader reads what was not asked for: $stdout"
+grep -q '"accuracy"' r.jsonl || fail "the metrics of train-reader: $(cat r.jsonl)"
+[ ! -e reader.safetensors.checkpoint ] || fail "a finished train-reader left its checkpoint behind"
+works train-reader imported -o all.safetensors "${quick[@]}"
+[[ $stdout == *shape:*motion:* && $stdout != *set:* ]] || fail "train-reader without --attributes: $stdout"
+works eval imported --model ./model --count 2 --reader reader.safetensors --captions 6 --reader-attributes colour --json
+[[ $stdout == *'"caption_accuracy"'*'"together"'*'"captions": 4'*'"real"'*'"reconstructed"'*'"generated"'* ]] ||
+  fail "eval --reader: $stdout"
+[[ ${stdout#*'"generated"'} == *'"clips": 6'*'"colour"'*'"clips": 6'* ]] || fail "eval --reader: $stdout"
+[[ $stderr == *"2 clips are written with other seeds"* ]] || fail "eval --reader said: $stderr"
+works eval imported --model ./model --count 2 --json
+[[ $stdout != *caption_accuracy* ]] || fail "eval of a dataset without a reader: $stdout"
+
 # A video of one's own.
 works encode back.mp4 -t model/tokenizer.safetensors -o one.ptok
 works decode one.ptok -t model/tokenizer.safetensors -o one.webm
@@ -92,6 +111,18 @@ refuses 2 "power of two" train-tokenizer synth:shapes --quantizer lfq --codes 10
 refuses 2 "--codes: 1 is not between" train-tokenizer synth:shapes --codes 1 -o x.safetensors
 refuses 2 "wants --output" train-tokenizer synth:shapes
 refuses 1 "model" train-tokenizer synth:shapes -o model
+works train-reader synth:shapes --size 16 --frames 5 --clips 20 --heldout-clips 2 -o small.safetensors "${quick[@]}"
+refuses 1 "small.safetensors: clips of 5 frames of 32x32, but the reader is for 5 of 16x16" eval imported \
+  --model ./model --reader small.safetensors
+refuses 1 "model/tokenizer.safetensors: is not a reader of attributes" eval imported --model ./model \
+  --reader model/tokenizer.safetensors
+refuses 1 "is not a tokenizer" decode train.ptok -t reader.safetensors -o x.mp4
+refuses 2 "knows no attribute \"size\"" eval imported --model ./model --reader reader.safetensors --reader-attributes size
+refuses 2 "wants --reader" eval imported --model ./model --reader-attributes colour
+refuses 2 "--reader is for a dataset's folder" eval "${data[@]}" --model ./model --reader reader.safetensors
+refuses 2 "wants --output" train-reader imported
+refuses 2 "attribute \"weight\" has 0 values" train-reader imported -a colour,weight -o x.safetensors
+refuses 2 "1+4n" train-reader synth:shapes --frames 6 --clips 9 -o x.safetensors
 refuses 2 "does not divide into groups of 3x3" train-generator train.ptok -t model/tokenizer.safetensors -g 3 \
   -o x.safetensors
 

@@ -1,0 +1,36 @@
+/* What eval's files share, and train-reader with them. */
+#ifndef POET_CLI_CMD_EVAL_INTERNAL_H
+#define POET_CLI_CMD_EVAL_INTERNAL_H
+
+#include "cli/command.h"
+#include "cli/data_options.h"
+#include "cli/pair.h"
+#include "eval/captions.h"
+
+#include <jansson.h>
+
+typedef struct cli_eval_run {
+    const char *model, *spec; /* spec: the clips */
+    const char *reader_path, *reader_attributes;
+    cli_data data;
+    int clips, captions, batch;
+    poet_sampling sampling;
+    uint64_t seed;
+    cli_pair pair;
+    poet_dataset *dataset;
+    poet_classifier *reader; /* NULL: built-in clips have one of their own, others are not read */
+    uint32_t selected;       /* of the reader's attributes */
+    const poet_task *task;
+} cli_eval_run;
+
+/* After pair and dataset are open: the reader, if one is asked for, and whether it is for these clips. */
+poet_status cli_eval_open_reader(cli_eval_run *run);
+
+/* Adds "caption_accuracy", where there is a reader. */
+poet_status cli_eval_captions(cli_eval_run *run, json_t *out);
+
+/* All attributes together, and each by its name. A new reference. */
+json_t *cli_classifier_score_json(const poet_attribute_list *list,
+                                  const poet_classifier_score *score);
+
+#endif
