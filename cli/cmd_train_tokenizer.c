@@ -69,6 +69,8 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
         CLI_INT("width", 0, &c->width, 8, 1024, "N", "64", "channels of the convolutions"),
         CLI_INT("encoder-blocks", 0, &c->encoder_blocks, 0, 10, "N", "2", "residual blocks"),
         CLI_INT("decoder-blocks", 0, &c->decoder_blocks, 0, 10, "N", "3", "residual blocks"),
+        CLI_INT("encoder-time", 0, &c->encoder_time, 1, 3, "N", "1",
+                "1: what stands still keeps its codes; 3: the encoder sees the time before"),
         CLI_CHOICE("quantizer", 0, &run->quantizer, quantizers, "NAME", "vq",
                    "how vectors become codes"),
         CLI_INT("levels", 0, &c->levels, 1, POET_MAX_RESIDUAL_LEVELS, "N", "1",

@@ -18,6 +18,7 @@ poet_tokenizer_config poet_tokenizer_defaults(void)
                                    .dim = 16,
                                    .width = 64,
                                    .encoder_blocks = 2,
+                                   .encoder_time = 1,
                                    .decoder_blocks = 3};
 }
 
@@ -72,6 +73,9 @@ poet_status poet_tokenizer_config_check(poet_tokenizer_config *config)
     POET_TRY(in_range("width", config->width, 8, 1024));
     POET_TRY(in_range("the number of encoder blocks", config->encoder_blocks, 0, 10));
     POET_TRY(in_range("the number of decoder blocks", config->decoder_blocks, 0, 10));
+    if (config->encoder_time != 1 && config->encoder_time != 3)
+        return POET_FAIL(POET_ERR_ARG, "tokenizer: encoder time = %d is neither 1 nor 3",
+                         config->encoder_time);
     if (config->width % 8)
         return POET_FAIL(POET_ERR_ARG, "tokenizer: width = %d is not a multiple of 8",
                          config->width);
@@ -83,11 +87,12 @@ void poet_tokenizer_config_text(const poet_tokenizer_config *config, char out[51
     json_t *levels = json_array();
     for (int i = 0; i < config->fsq_channels; i++)
         json_array_append_new(levels, json_integer(config->fsq_levels[i]));
-    json_t *root = json_pack("{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i}", "patch",
-                             config->patch, "quantizer", quantizer_names[config->quantizer],
-                             "codes", config->codes, "levels", config->levels, "fsq_levels", levels,
-                             "dim", config->dim, "width", config->width, "encoder_blocks",
-                             config->encoder_blocks, "decoder_blocks", config->decoder_blocks);
+    json_t *root =
+        json_pack("{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i, s:i}", "patch", config->patch,
+                  "quantizer", quantizer_names[config->quantizer], "codes", config->codes, "levels",
+                  config->levels, "fsq_levels", levels, "dim", config->dim, "width", config->width,
+                  "encoder_blocks", config->encoder_blocks, "encoder_time", config->encoder_time,
+                  "decoder_blocks", config->decoder_blocks);
     char *text = json_dumps(root, JSON_COMPACT);
     snprintf(out, 512, "%s", text ? text : "");
     free(text);
@@ -109,11 +114,11 @@ poet_status poet_tokenizer_config_parse(const char *text, poet_tokenizer_config 
     const char *quantizer = NULL;
     json_t *levels = NULL, *root = json_loads(text, 0, NULL);
     *out = (poet_tokenizer_config){0};
-    int bad =
-        json_unpack(root, "{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i}", "patch", &out->patch,
-                    "quantizer", &quantizer, "codes", &out->codes, "levels", &out->levels,
-                    "fsq_levels", &levels, "dim", &out->dim, "width", &out->width, "encoder_blocks",
-                    &out->encoder_blocks, "decoder_blocks", &out->decoder_blocks);
+    int bad = json_unpack(root, "{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i, s:i}", "patch",
+                          &out->patch, "quantizer", &quantizer, "codes", &out->codes, "levels",
+                          &out->levels, "fsq_levels", &levels, "dim", &out->dim, "width",
+                          &out->width, "encoder_blocks", &out->encoder_blocks, "encoder_time",
+                          &out->encoder_time, "decoder_blocks", &out->decoder_blocks);
     bool ok = !bad && parse_quantizer(quantizer, &out->quantizer) &&
               json_array_size(levels) <= POET_MAX_FSQ_CHANNELS;
     for (size_t i = 0; ok && i < json_array_size(levels); i++)

@@ -2,19 +2,23 @@
 
 #include "compute/layers.h"
 
-enum { NORM_GROUPS = 8, KERNEL = 3, CONVS_PER_BLOCK = 2 };
+enum { KERNEL = 3, CONVS_PER_BLOCK = 2 };
 
 static const poet_linear_options plain = {.bias = true, .init = {POET_INIT_NORMAL, 0}};
 static const poet_linear_options silent = {.bias = true, .init = {POET_INIT_CONSTANT, 0}};
 
-static poet_val residual_block(poet_graph *g, const char *name, poet_val x)
+/* The norm is of each place alone, not of its frame: what moves elsewhere does not change it. */
+static poet_val norm_silu(poet_graph *g, const char *name, poet_val x)
+{
+    return poet_act(g, poet_rms_norm_layer(g, name, x), POET_ACT_SILU);
+}
+
+static poet_val residual_block(poet_graph *g, const char *name, poet_val x, int time)
 {
     int64_t c = poet_dim(g, x, -1);
     poet_scope_begin(g, name);
-    poet_val h = poet_group_norm_layer(g, "norm1", x, NORM_GROUPS, POET_ACT_SILU);
-    h = poet_conv(g, "conv1", h, c, KERNEL, KERNEL, POET_NORMAL(0));
-    h = poet_group_norm_layer(g, "norm2", h, NORM_GROUPS, POET_ACT_SILU);
-    h = poet_conv(g, "conv2", h, c, KERNEL, KERNEL, POET_NORMAL(0));
+    poet_val h = poet_conv(g, "conv1", norm_silu(g, "norm1", x), c, time, KERNEL, POET_NORMAL(0));
+    h = poet_conv(g, "conv2", norm_silu(g, "norm2", h), c, time, KERNEL, POET_NORMAL(0));
     poet_scope_end(g);
     return poet_add(g, x, h);
 }
@@ -41,15 +45,15 @@ static poet_val learned_linear(poet_graph *g, poet_val x, int64_t out)
 
 /* linear(x) + last(silu(norm(blocks(first(x))))), with last at zero in the beginning. */
 static poet_val half(poet_graph *g, const char *name, poet_val x, int64_t out, int width,
-                     int blocks, linear_path linear)
+                     int blocks, int time, linear_path linear)
 {
     static const char *const names[] = {"block0", "block1", "block2", "block3", "block4",
                                         "block5", "block6", "block7", "block8", "block9"};
     poet_scope_begin(g, name);
     poet_val h = poet_linear(g, "first", x, width, plain);
     for (int i = 0; i < blocks; i++)
-        h = residual_block(g, names[i], h);
-    h = poet_group_norm_layer(g, "norm", h, NORM_GROUPS, POET_ACT_SILU);
+        h = residual_block(g, names[i], h, time);
+    h = norm_silu(g, "norm", h);
     poet_val y = poet_add(g, linear(g, x, out), poet_linear(g, "last", h, out, silent));
     poet_scope_end(g);
     return y;
@@ -63,18 +67,18 @@ static int64_t patch_values(const poet_tokenizer_config *config)
 poet_val poet_encoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val patches)
 {
     return half(g, "encoder", patches, config->dim, config->width, config->encoder_blocks,
-                kept_linear);
+                config->encoder_time, kept_linear);
 }
 
 poet_val poet_decoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val vectors)
 {
     return half(g, "decoder", vectors, patch_values(config), config->width, config->decoder_blocks,
-                learned_linear);
+                KERNEL, learned_linear);
 }
 
 int poet_encoder_context(const poet_tokenizer_config *config)
 {
-    return config->encoder_blocks * CONVS_PER_BLOCK * (KERNEL - 1);
+    return config->encoder_blocks * CONVS_PER_BLOCK * (config->encoder_time - 1);
 }
 
 int poet_decoder_context(const poet_tokenizer_config *config)

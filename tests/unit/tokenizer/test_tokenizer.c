@@ -95,7 +95,7 @@ static void shake(poet_params *params)
     }
 }
 
-static poet_tokenizer *make(poet_device *device, int levels)
+static poet_tokenizer *make(poet_device *device, int levels, int time)
 {
     poet_tokenizer *t;
     poet_tokenizer_config c = poet_tokenizer_defaults();
@@ -104,6 +104,7 @@ static poet_tokenizer *make(poet_device *device, int levels)
     c.width = 8;
     c.levels = levels;
     c.encoder_blocks = 1;
+    c.encoder_time = time;
     c.decoder_blocks = 2;
     CHECK_OK(poet_tokenizer_create(device, &c, 1, &t));
     shake(poet_tokenizer_params(t));
@@ -113,7 +114,7 @@ static poet_tokenizer *make(poet_device *device, int levels)
 /* What comes later changes nothing before, and the length of the clip does not matter. */
 static void test_causality(poet_device *device, int levels)
 {
-    poet_tokenizer *t = make(device, levels);
+    poet_tokenizer *t = make(device, levels, 3);
     static uint8_t clip[T * PIXELS], other[T * PIXELS], first[T * PIXELS], second[T * PIXELS];
     static int32_t whole[11 * 6 * 4], part[11 * 6 * 4];
     int row = 2 * 3 * levels, different = 0;
@@ -143,12 +144,37 @@ static void test_causality(poet_device *device, int levels)
     poet_tokenizer_destroy(t);
 }
 
+/* What stands still keeps its codes, from the first frame on, whatever moves elsewhere: with one block, further away than two
+ * cells. */
+static void test_still(poet_device *device)
+{
+    enum { FRAMES = 9, ROWS = 16, COLUMNS = 48, CELLS = 4 * 12 };
+
+    poet_tokenizer *t = make(device, 1, 1);
+    static uint8_t clip[FRAMES * ROWS * COLUMNS * 3];
+    int32_t codes[3 * CELLS];
+    int moved = 0;
+    support_draw_clip(5, 1, ROWS, COLUMNS, clip);
+    for (int i = ROWS * COLUMNS * 3; i < (int)sizeof clip; i++) {
+        int frame = i / (ROWS * COLUMNS * 3), column = i / 3 % COLUMNS;
+        clip[i] = clip[i % (ROWS * COLUMNS * 3)];
+        clip[i] = column < 4 ? (uint8_t)(255 * (frame / 3 % 2)) : clip[i];
+    }
+    CHECK_OK(poet_tokenizer_encode(t, clip, FRAMES, ROWS, COLUMNS, codes));
+    for (int i = CELLS; i < 3 * CELLS; i++) {
+        CHECK(i % 12 <= 2 || codes[i] == codes[i - CELLS]);
+        moved += codes[i] != codes[i - CELLS];
+    }
+    CHECK(moved > 0);
+    poet_tokenizer_destroy(t);
+}
+
 /* Chunks give what one piece gives. */
 static void test_chunks(poet_device *device)
 {
     enum { LONG = 197, POSITIONS = 50 };
 
-    poet_tokenizer *t = make(device, 1);
+    poet_tokenizer *t = make(device, 1, 3);
     uint8_t *clip = poet_alloc(LONG * PIXELS), *whole = poet_alloc(LONG * PIXELS);
     uint8_t *parts = poet_alloc(LONG * PIXELS);
     int32_t codes[POSITIONS * 6], pieces[POSITIONS * 6];
@@ -179,7 +205,7 @@ static void test_files(poet_device *device)
 {
     char path[] = "/tmp/poet-tokenizer-XXXXXX";
     close(mkstemp(path));
-    poet_tokenizer *t = make(device, 2), *loaded;
+    poet_tokenizer *t = make(device, 2, 1), *loaded;
     static uint8_t clip[T * PIXELS];
     static int32_t codes[11 * 6 * 2], again[11 * 6 * 2];
     uint64_t a, b;
@@ -217,6 +243,7 @@ static void test_backend(const poet_backend *backend)
     CHECK_OK(poet_device_open(backend, 0, 0, &device));
     test_causality(device, 1);
     test_causality(device, 4);
+    test_still(device);
     test_chunks(device);
     test_files(device);
     poet_device_close(device);
