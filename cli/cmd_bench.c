@@ -86,6 +86,7 @@ static poet_status bench_tokenizer(bench_run *run, json_t *out)
     config.codes = run->codes;
     config.patch = run->patch;
     config.width = run->patch == 4 ? 64 : 128;
+    config.encoder_time = 3; /* the convolutions of other programs, for comparison */
     prepare_training(&training.train, &task, &w);
     training.b = run->train_batch;
     training.start_clips = training.b;
@@ -130,6 +131,7 @@ static poet_status make_generator(const bench_run *run, int group, poet_generato
     config.layers = run->layers;
     config.heads = run->width / 64 > 0 ? run->width / 64 : 1;
     config.group_h = config.group_w = group;
+    config.keep = false; /* every code is written: these have nothing that stands still */
     float *vectors = poet_calloc((size_t)run->codes * 16, sizeof *vectors);
     poet_status status = vectors ? poet_bpe_train(captions, 1, &options, &bpe) : POET_ERR_NOMEM;
     if (!status) {

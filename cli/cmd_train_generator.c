@@ -15,7 +15,7 @@ typedef struct generator_run {
     const char *tokenizer, *heldout;
     int group, vocabulary;
     float drop_text;
-    bool no_neighbours;
+    bool no_neighbours, no_keep;
     poet_tokfile *file, *heldout_file;
     poet_generator *generator;
 } generator_run;
@@ -207,6 +207,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                   "share of examples without caption, for guidance"),
         CLI_FLAG("no-neighbours", 0, &run->no_neighbours,
                  "leave out the vectors of the codes around a group"),
+        CLI_FLAG("no-keep", 0, &run->no_keep, "write every group anew, also what stands still"),
         CLI_END,
     };
     const cli_spec spec = {
@@ -226,6 +227,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
         return POET_FAIL(POET_ERR_ARG, "train-generator wants --tokenizer FILE");
     c->group_h = c->group_w = run->group;
     c->neighbours = c->around = !run->no_neighbours;
+    c->keep = !run->no_keep;
     return POET_OK;
 }
 

@@ -1,5 +1,6 @@
 /* Teacher-forced batches: what the model sees and what it must say, as arrays of codes. */
 #include "base/memory.h"
+#include "base/rng.h"
 #include "generator/generator_internal.h"
 
 #include <string.h>
@@ -9,11 +10,15 @@ static int32_t *ints(int64_t count)
     return poet_calloc((size_t)count, sizeof(int32_t));
 }
 
-poet_status poet_sequence_batch_create(const poet_generator_config *config, int b,
+poet_status poet_sequence_batch_create(const poet_generator_config *config, int b, int r,
                                        poet_sequence_batch *out)
 {
     int64_t n = poet_generator_groups(config), s = poet_generator_slots(config);
     *out = (poet_sequence_batch){.b = b,
+                                 .r = r,
+                                 .share = 1,
+                                 .keep = ints(b * n),
+                                 .rows = ints(b * n),
                                  .ids = ints((int64_t)b * config->text),
                                  .lengths = ints(b),
                                  .before = ints(b * n * s),
@@ -25,7 +30,8 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
                                  .row = ints(n),
                                  .column = ints(n)};
     if (!out->ids || !out->lengths || !out->before || !out->neighbours || !out->around ||
-        !out->slots || !out->targets || !out->time || !out->row || !out->column) {
+        !out->slots || !out->targets || !out->keep || !out->rows || !out->time || !out->row ||
+        !out->column) {
         poet_sequence_batch_free(out);
         return POET_ERR_NOMEM;
     }
@@ -44,6 +50,8 @@ void poet_sequence_batch_free(poet_sequence_batch *batch)
     poet_free(batch->lengths);
     poet_free(batch->before);
     poet_free(batch->neighbours);
+    poet_free(batch->keep);
+    poet_free(batch->rows);
     poet_free(batch->around);
     poet_free(batch->slots);
     poet_free(batch->targets);
@@ -70,6 +78,7 @@ poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_seque
                              c->codes);
     poet_sequence_group(c, codes, targets);
     for (int64_t g = 0; g < n; g++) {
+        batch->keep[i * n + g] = c->keep && poet_sequence_keeps(c, targets, (int)g);
         for (int64_t k = 0; k < s; k++) {
             batch->before[row + g * s + k] = g ? targets[(g - 1) * s + k] : c->codes;
             batch->slots[row + g * s + k] = k ? targets[g * s + k - 1] : c->codes;
@@ -79,6 +88,49 @@ poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_seque
         poet_sequence_around(c, targets, (int)g, batch->around + (row + g * s) * POET_AROUND);
     }
     return POET_OK;
+}
+
+/* Row numbers of the written groups in order. Where they are more than r, each stays with the chance
+ * (still wanted) / (still to come), so that r are drawn without replacement. */
+static int choose_rows(poet_sequence_batch *batch, int64_t groups, poet_rng *rng)
+{
+    int left = 0, chosen = 0;
+    for (int64_t g = 0; g < groups; g++)
+        left += !batch->keep[g];
+    batch->share = (float)left / (float)groups;
+    for (int64_t g = 0; g < groups; g++) {
+        if (batch->keep[g])
+            continue;
+        if ((int)poet_rng_below(rng, (uint32_t)left--) < batch->r - chosen)
+            batch->rows[chosen++] = (int32_t)g;
+    }
+    return chosen;
+}
+
+static void move_row(int32_t *values, int64_t to, int64_t from, int64_t count)
+{
+    memmove(values + to * count, values + from * count, (size_t)count * sizeof *values);
+}
+
+void poet_sequence_batch_pack(const poet_generator_config *config, poet_sequence_batch *batch,
+                              uint64_t seed, uint64_t step)
+{
+    if (!config->keep)
+        return;
+    int64_t s = poet_generator_slots(config);
+    poet_rng rng;
+    poet_rng_init(&rng, seed, step);
+    int chosen = choose_rows(batch, (int64_t)batch->b * poet_generator_groups(config), &rng);
+    for (int i = 0; i < chosen; i++) {
+        move_row(batch->around, i, batch->rows[i], s * POET_AROUND);
+        move_row(batch->slots, i, batch->rows[i], s);
+        move_row(batch->targets, i, batch->rows[i], s);
+    }
+    for (int i = chosen; i < batch->r; i++) {
+        batch->rows[i] = 0;
+        for (int64_t k = 0; k < s; k++)
+            batch->targets[i * s + k] = -1;
+    }
 }
 
 static poet_status set(poet_program *program, const char *name, const int32_t *values,
@@ -91,15 +143,21 @@ poet_status poet_sequence_batch_set(const poet_generator_config *config,
                                     const poet_sequence_batch *batch, poet_program *program)
 {
     int64_t n = poet_generator_groups(config), s = poet_generator_slots(config), b = batch->b;
+    int64_t r = batch->r;
     POET_TRY(set(program, "ids", batch->ids, b * config->text));
     POET_TRY(set(program, "lengths", batch->lengths, b));
     POET_TRY(set(program, "before", batch->before, b * n * s));
     if (config->neighbours)
         POET_TRY(set(program, "neighbours", batch->neighbours, b * n * s * POET_NEIGHBOURS));
     if (config->around)
-        POET_TRY(set(program, "around", batch->around, b * n * s * POET_AROUND));
-    POET_TRY(set(program, "slots", batch->slots, b * n * s));
-    POET_TRY(set(program, "targets", batch->targets, b * n * s));
+        POET_TRY(set(program, "around", batch->around, r * s * POET_AROUND));
+    POET_TRY(set(program, "slots", batch->slots, r * s));
+    POET_TRY(set(program, "targets", batch->targets, r * s));
+    if (config->keep) {
+        POET_TRY(set(program, "keep", batch->keep, b * n));
+        POET_TRY(set(program, "rows", batch->rows, r));
+        POET_TRY(poet_program_set_by_name(program, "share", &batch->share, sizeof batch->share));
+    }
     POET_TRY(set(program, "time", batch->time, n));
     POET_TRY(set(program, "row", batch->row, n));
     return set(program, "column", batch->column, n);

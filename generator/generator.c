@@ -32,7 +32,7 @@ static poet_status declare(poet_generator *m)
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
         return POET_ERR_NOMEM;
-    poet_model_loss(g, &m->config, 1, NULL);
+    poet_model_loss(g, &m->config, 1, poet_generator_groups(&m->config), NULL, NULL);
     poet_status status = poet_graph_status(g);
     poet_graph_destroy(g);
     return status;
@@ -135,8 +135,9 @@ void poet_generator_forget_programs(poet_generator *generator)
 {
     poet_program_destroy(generator->prefill);
     poet_program_destroy(generator->step);
+    poet_program_destroy(generator->slots);
     poet_program_destroy(generator->score);
-    generator->prefill = generator->step = generator->score = NULL;
+    generator->prefill = generator->step = generator->slots = generator->score = NULL;
     generator->step_rows = generator->score_rows = 0;
     if (generator->params)
         poet_params_drop(generator->params, POET_CACHE);

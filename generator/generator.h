@@ -13,6 +13,10 @@
  * linear map of the vectors of the cells around it that were written before the group: what is
  * still is copied from there, and a line goes on. A flat model is a group of one code.
  *
+ * What stands still need not be written again: from the state the model first says whether the
+ * group is the one at the same place in the time before. The codes of such a group are copied, in
+ * training and in sampling, and cost the small transformer nothing.
+ *
  * Sampling: classifier-free guidance, temperature, top-k, top-p, min-p; a KV cache; many prompts in
  * one batch. A clip is a function of (model, prompt, seed, settings) alone: the same whatever batch
  * it is in. */
@@ -35,6 +39,7 @@ typedef struct poet_generator_config {
     int slot_width, slot_layers, slot_heads; /* the small transformer inside the group */
     bool neighbours; /* the large transformer is given the vectors of the groups around a group */
     bool around;     /* the small one those of the cells around a cell */
+    bool keep;       /* a group can be kept from the time before, as a whole */
 } poet_generator_config;
 
 /* 2 x 2 groups, 32 text positions, 6 layers of width 256 with 4 heads, 2 slot layers of width 192

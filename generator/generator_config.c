@@ -16,7 +16,8 @@ poet_generator_config poet_generator_defaults(void)
                                    .slot_layers = 2,
                                    .slot_heads = 4,
                                    .neighbours = true,
-                                   .around = true};
+                                   .around = true,
+                                   .keep = true};
 }
 
 /* The fields, with their names in files and their ranges. */
@@ -51,6 +52,22 @@ static const field fields[] = {
 };
 
 enum { FIELDS = sizeof fields / sizeof *fields };
+
+static const struct {
+    const char *name;
+    size_t offset;
+} switches[] = {{"neighbours", offsetof(poet_generator_config, neighbours)},
+                {"around", offsetof(poet_generator_config, around)},
+                {"keep", offsetof(poet_generator_config, keep)}};
+
+enum { SWITCHES = sizeof switches / sizeof *switches };
+
+static bool get_switch(const poet_generator_config *config, int i)
+{
+    bool value;
+    memcpy(&value, (const char *)config + switches[i].offset, sizeof value);
+    return value;
+}
 
 static int *at(poet_generator_config *config, const field *f)
 {
@@ -91,8 +108,8 @@ void poet_generator_config_text(const poet_generator_config *config, char out[51
     json_t *root = json_object();
     for (int i = 0; i < FIELDS; i++)
         json_object_set_new(root, fields[i].name, json_integer(get(config, &fields[i])));
-    json_object_set_new(root, "neighbours", json_boolean(config->neighbours));
-    json_object_set_new(root, "around", json_boolean(config->around));
+    for (int i = 0; i < SWITCHES; i++)
+        json_object_set_new(root, switches[i].name, json_boolean(get_switch(config, i)));
     json_object_set_new(root, "fps", json_real(config->fps));
     char *text = json_dumps(root, JSON_COMPACT);
     snprintf(out, 512, "%s", text ? text : "");
@@ -103,12 +120,14 @@ void poet_generator_config_text(const poet_generator_config *config, char out[51
 poet_status poet_generator_config_parse(const char *text, poet_generator_config *out)
 {
     json_t *root = json_loads(text, 0, NULL);
-    bool ok = json_is_boolean(json_object_get(root, "neighbours"));
-    *out = (poet_generator_config){
-        .neighbours = json_is_true(json_object_get(root, "neighbours")),
-        .around = json_is_true(json_object_get(root, "around")), /* not in older files */
-        .fps = json_number_value(json_object_get(root, "fps")),
-    };
+    bool ok = json_is_object(root);
+    *out = (poet_generator_config){.fps = json_number_value(json_object_get(root, "fps"))};
+    for (int i = 0; ok && i < SWITCHES; i++) {
+        json_t *value = json_object_get(root, switches[i].name);
+        bool on = json_is_true(value);
+        ok = json_is_boolean(value);
+        memcpy((char *)out + switches[i].offset, &on, sizeof on);
+    }
     for (int i = 0; ok && i < FIELDS; i++) {
         json_t *value = json_object_get(root, fields[i].name);
         ok = json_is_integer(value) && json_integer_value(value) >= 0 &&

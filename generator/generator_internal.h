@@ -13,7 +13,7 @@ struct poet_generator {
     poet_bpe *bpe;
     uint64_t fingerprint;
     /* Programs of the last batch size that was asked for. */
-    poet_program *prefill, *step, *score;
+    poet_program *prefill, *step, *slots, *score;
     int step_rows, score_rows;
     bool step_guided;
 };
@@ -47,6 +47,9 @@ void poet_sequence_neighbours(const poet_generator_config *config, const int32_t
 void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
                           int32_t *out);
 
+/* Whether group n is the same as the group at its place in the time before. */
+bool poet_sequence_keeps(const poet_generator_config *config, const int32_t *grouped, int n);
+
 /* Numbers of one cell in it. */
 static inline int64_t poet_around_count(const poet_generator_config *config)
 {
@@ -55,16 +58,20 @@ static inline int64_t poet_around_count(const poet_generator_config *config)
 
 /* ---- model.c: the graph ---- */
 
-/* Inputs of n groups of each of B rows; POET_NONE neighbours and around where the model has none. */
+/* Inputs of n groups of each of B rows, and of the R groups that are written (0: elsewhere); POET_NONE neighbours and around where the
+ * model has none. */
 typedef struct poet_group_inputs {
     poet_val before;            /* (B,n,S): codes of the group before, K at the beginning */
     poet_val neighbours;        /* (B,n,8*S): rows of the vector table */
-    poet_val around;            /* (B*n,S/L,33*L): the same, of each cell; L levels */
+    poet_val around;            /* (R,S/L,33*L): the same, of each cell; L levels */
     poet_val time, row, column; /* (n) */
 } poet_group_inputs;
 
 poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_config *config,
-                                          int64_t b, int64_t n);
+                                          int64_t b, int64_t n, int64_t r);
+
+/* The input "around" alone, of R groups. */
+poet_val poet_model_around_input(poet_graph *g, const poet_generator_config *config, int64_t r);
 
 /* Embedded text (B,P,C) from ids (B,P), and embedded groups (B,n,C). */
 poet_val poet_model_text(poet_graph *g, const poet_generator_config *config, poet_val ids);
@@ -77,8 +84,11 @@ poet_val poet_model_blocks(poet_graph *g, const poet_generator_config *config, p
 poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *config, poet_val x,
                                   poet_val position, poet_val lengths);
 
-/* States (B,n,C), the cells around, and the codes already in each group, before (R,S) with R = B*n
- * and K in slot 0 -> logits (R,S,K). */
+/* States (B,n,C) -> logits (B,n,2): the group is written; it is kept from the time before. */
+poet_val poet_model_keep(poet_graph *g, const poet_generator_config *config, poet_val states);
+
+/* States (R,C) of the groups that are written, the cells around, and the codes already in each
+ * group, before (R,S), K in slot 0 -> logits (R,S,K). */
 poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, poet_val states,
                           poet_val around, poet_val before);
 
@@ -97,12 +107,18 @@ typedef struct poet_sequence_batch {
     int b;
     int32_t *ids, *lengths;       /* (B,P), (B) */
     int32_t *before, *neighbours; /* (B,N,S), (B,N,8S) */
-    int32_t *around;              /* (B*N,S/L,33*L) */
-    int32_t *slots, *targets;     /* (B*N,S) both */
+    int32_t *keep;                /* (B,N): 1 where the group is kept from the time before */
     int32_t *time, *row, *column; /* (N) */
+    /* Rows of written groups, R of them after packing, B*N before: */
+    int r;
+    int32_t *rows;            /* (R): b*N + n */
+    int32_t *around;          /* (R,S/L,33*L) */
+    int32_t *slots, *targets; /* (R,S) both; targets -1 in rows that are not used */
+    float share;              /* of the B*N groups, how many are written */
 } poet_sequence_batch;
 
-poet_status poet_sequence_batch_create(const poet_generator_config *config, int b,
+/* r: rows after packing, 1 .. B*N; B*N for a model that keeps nothing. */
+poet_status poet_sequence_batch_create(const poet_generator_config *config, int b, int r,
                                        poet_sequence_batch *out);
 void poet_sequence_batch_free(poet_sequence_batch *batch);
 
@@ -110,9 +126,15 @@ void poet_sequence_batch_free(poet_sequence_batch *batch);
 poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_sequence_batch *batch,
                                      int i, const int32_t *codes, const char *caption);
 
-/* The graph of the loss over such a batch: row losses (B*N*S) in nats in *rows; and its inputs
- * filled. */
-poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int b, poet_val *rows);
+/* After all rows are filled: moves the rows of written groups to the front. Where they are more than
+ * R, some are left out, a draw of (seed, step). */
+void poet_sequence_batch_pack(const poet_generator_config *config, poet_sequence_batch *batch,
+                              uint64_t seed, uint64_t step);
+
+/* The graph of the loss over such a batch: nats a code. rows and kept (may be NULL): the losses of
+ * every code (R,S) and of every keeping (B,N), in nats; kept is POET_NONE where nothing is kept. */
+poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int b, int r,
+                         poet_val *rows, poet_val *kept);
 poet_status poet_sequence_batch_set(const poet_generator_config *config,
                                     const poet_sequence_batch *batch, poet_program *program);
 

@@ -17,8 +17,16 @@ static poet_val vector_table(poet_graph *g, const poet_generator_config *c)
     return poet_state(g, "vectors", POET_BUFFER, POET_F32, shape, POET_ZEROS);
 }
 
+poet_val poet_model_around_input(poet_graph *g, const poet_generator_config *config, int64_t r)
+{
+    int64_t cells = (int64_t)config->group_h * config->group_w;
+    return config->around
+               ? poet_input(g, "around", POET_I32, POET_SHAPE(r, cells, poet_around_count(config)))
+               : POET_NONE;
+}
+
 poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_config *config,
-                                          int64_t b, int64_t n)
+                                          int64_t b, int64_t n, int64_t r)
 {
     int64_t s = poet_generator_slots(config);
     poet_group_inputs in = {
@@ -32,10 +40,8 @@ poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_co
     if (config->neighbours)
         in.neighbours =
             poet_input(g, "neighbours", POET_I32, POET_SHAPE(b, n, POET_NEIGHBOURS * s));
-    if (config->around)
-        in.around =
-            poet_input(g, "around", POET_I32,
-                       POET_SHAPE(b * n, s / config->grid.levels, poet_around_count(config)));
+    if (r > 0)
+        in.around = poet_model_around_input(g, config, r);
     return in;
 }
 
@@ -158,6 +164,12 @@ poet_val poet_model_around(poet_graph *g, const poet_generator_config *config, p
     return poet_reshape(g, x, POET_SHAPE(rows, cells * c->grid.levels, c->slot_width));
 }
 
+poet_val poet_model_keep(poet_graph *g, const poet_generator_config *config, poet_val states)
+{
+    (void)config;
+    return poet_linear(g, "keep", states, 2, silent_with_bias);
+}
+
 poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, poet_val states,
                           poet_val around, poet_val before)
 {
@@ -199,17 +211,44 @@ poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *conf
     return poet_reshape(g, logits, POET_SHAPE(rows, config->codes));
 }
 
-poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int b, poet_val *rows)
+/* States (B,N,C) of the groups in rows (R): (R,C). */
+static poet_val written_states(poet_graph *g, const poet_generator_config *config, poet_val states,
+                               int64_t r)
+{
+    int64_t groups = poet_dim(g, states, 0) * poet_dim(g, states, 1);
+    states = poet_reshape(g, states, POET_SHAPE(groups, config->width));
+    return config->keep ? poet_embed(g, states, poet_input(g, "rows", POET_I32, POET_SHAPE(r)))
+                        : states;
+}
+
+/* Nats a code: the codes of written groups, and what is kept. */
+static poet_val with_keeping(poet_graph *g, const poet_generator_config *config, poet_val states,
+                             poet_val slots, poet_val *kept)
+{
+    int64_t b = poet_dim(g, states, 0), n = poet_dim(g, states, 1);
+    poet_val keep = poet_input(g, "keep", POET_I32, POET_SHAPE(b, n));
+    poet_val share = poet_input(g, "share", POET_F32, POET_SCALAR);
+    poet_val loss = poet_cross_entropy(g, poet_model_keep(g, config, states), keep, kept);
+    loss = poet_scale(g, loss, 1.0F / (float)poet_generator_slots(config));
+    return poet_add(g, poet_mul(g, slots, share), loss);
+}
+
+poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int b, int r,
+                         poet_val *rows, poet_val *kept)
 {
     int64_t n = poet_generator_groups(config), s = poet_generator_slots(config);
     poet_val ids = poet_input(g, "ids", POET_I32, POET_SHAPE(b, config->text));
     poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(b));
-    poet_group_inputs groups = poet_model_group_inputs(g, config, b, n);
-    poet_val before = poet_input(g, "slots", POET_I32, POET_SHAPE(b * n, s));
-    poet_val targets = poet_input(g, "targets", POET_I32, POET_SHAPE(b * n, s));
+    poet_group_inputs groups = poet_model_group_inputs(g, config, b, n, r);
+    poet_val before = poet_input(g, "slots", POET_I32, POET_SHAPE(r, s));
+    poet_val targets = poet_input(g, "targets", POET_I32, POET_SHAPE(r, s));
     poet_val parts[] = {poet_model_text(g, config, ids), poet_model_groups(g, config, &groups)};
     poet_val x = poet_model_blocks(g, config, poet_concat(g, 2, parts, 1), lengths);
     poet_val states = poet_slice(g, x, 1, config->text, n);
-    poet_val logits = poet_model_slots(g, config, states, groups.around, before);
-    return poet_cross_entropy(g, logits, targets, rows);
+    poet_val written = written_states(g, config, states, r);
+    poet_val logits = poet_model_slots(g, config, written, groups.around, before);
+    poet_val loss = poet_cross_entropy(g, logits, targets, rows);
+    if (kept)
+        *kept = POET_NONE;
+    return config->keep ? with_keeping(g, config, states, loss, kept) : loss;
 }

@@ -1,5 +1,7 @@
 #include "generator/generator_internal.h"
 
+#include <string.h>
+
 int poet_generator_slots(const poet_generator_config *config)
 {
     return config->group_h * config->group_w * config->grid.levels;
@@ -105,4 +107,13 @@ void poet_sequence_around(const poet_generator_config *config, const int32_t *gr
             for (int level = 0; level < c->grid.levels; level++)
                 *out++ = level * (c->codes + 1) + (codes ? codes[level] : c->codes);
         }
+}
+
+bool poet_sequence_keeps(const poet_generator_config *config, const int32_t *grouped, int n)
+{
+    int slots = poet_generator_slots(config);
+    int per_time = poet_generator_groups(config) / config->grid.t;
+    const int32_t *group = grouped + (int64_t)n * slots;
+    return n >= per_time &&
+           memcmp(group, group - (int64_t)per_time * slots, (size_t)slots * sizeof *group) == 0;
 }

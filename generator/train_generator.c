@@ -20,6 +20,7 @@ poet_generator_training poet_generator_training_defaults(void)
 typedef struct feeder {
     poet_generator *m;
     const poet_generator_training *training;
+    int rows; /* of the batch, after packing */
     poet_sequence_batch batch;
     int32_t *codes;
     const char **captions;
@@ -42,15 +43,41 @@ static poet_status feed(void *opaque, int64_t step, poet_program *program)
     for (int i = 0; i < r->b; i++)
         POET_TRY(poet_sequence_batch_fill(f->m, &f->batch, i, f->codes + i * per_clip,
                                           drops_text(r, step, i) ? NULL : f->captions[i]));
+    poet_sequence_batch_pack(&f->m->config, &f->batch, r->seed, (uint64_t)step);
     return poet_sequence_batch_set(&f->m->config, &f->batch, program);
 }
 
-static poet_status build(poet_generator *m, const poet_generator_training *r, poet_program **out)
+/* How many groups of a batch are written: what the first batches need, and a tenth. A batch that
+ * needs more leaves some out. */
+static poet_status measure_rows(feeder *f, int32_t *grouped)
+{
+    enum { BATCHES = 16 };
+
+    const poet_generator_config *c = &f->m->config;
+    int b = f->training->b, n = poet_generator_groups(c), written = 0;
+    f->rows = b * n;
+    if (!c->keep)
+        return POET_OK;
+    for (int step = 0; step < BATCHES; step++) {
+        POET_TRY(f->training->tokens(f->training->opaque, step, b, f->codes, f->captions));
+        for (int i = 0; i < b; i++) {
+            poet_sequence_group(c, f->codes + i * poet_grid_codes(&c->grid), grouped);
+            for (int g = 0; g < n; g++)
+                written += !poet_sequence_keeps(c, grouped, g);
+        }
+    }
+    int wanted = (int)(1.1 * written / BATCHES) + 8;
+    f->rows = wanted < f->rows ? wanted : f->rows;
+    return POET_OK;
+}
+
+static poet_status build(poet_generator *m, const poet_generator_training *r, int rows,
+                         poet_program **out)
 {
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
         return POET_ERR_NOMEM;
-    poet_optimize(g, poet_model_loss(g, &m->config, r->b, NULL), &r->train.optim);
+    poet_optimize(g, poet_model_loss(g, &m->config, r->b, rows, NULL, NULL), &r->train.optim);
     return poet_program_create(g, out);
 }
 
@@ -60,7 +87,8 @@ static poet_status train(poet_generator *m, const poet_generator_training *r,
     int64_t step;
     poet_program *program;
     POET_TRY(poet_train_resume(config, m->params, &step));
-    POET_TRY(build(m, r, &program));
+    feeder *f = config->opaque;
+    POET_TRY(build(m, r, f->rows, &program));
     poet_train_announce(config, m->params, program, memory);
     poet_status status = poet_train_run(config, m->params, program, step);
     poet_program_destroy(program);
@@ -74,11 +102,14 @@ poet_status poet_generator_train(poet_generator *generator, const poet_generator
     poet_generator_forget_programs(generator);
     feeder f = {.m = generator, .training = training};
     size_t b = (size_t)training->b, per_clip = (size_t)poet_grid_codes(&c->grid);
-    poet_status status = poet_sequence_batch_create(c, training->b, &f.batch);
+    int32_t *grouped = poet_calloc(per_clip, sizeof *grouped);
     f.codes = poet_calloc(b * per_clip, sizeof *f.codes);
     f.captions = poet_calloc(b, sizeof *f.captions);
-    if (!f.codes || !f.captions)
-        status = POET_ERR_NOMEM;
+    poet_status status =
+        grouped && f.codes && f.captions ? measure_rows(&f, grouped) : POET_ERR_NOMEM;
+    if (!status)
+        status = poet_sequence_batch_create(c, training->b, f.rows, &f.batch);
+    poet_free(grouped);
     char config_text[512], batch_text[96];
     poet_generator_config_text(c, config_text);
     snprintf(batch_text, sizeof batch_text, "%d seed %llu text dropped %g", training->b,
@@ -113,32 +144,51 @@ static poet_status prepare_score(poet_generator *m, int rows)
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
         return POET_ERR_NOMEM;
-    poet_val losses = POET_NONE;
-    poet_model_loss(g, &m->config, rows, &losses);
+    poet_val losses = POET_NONE, kept = POET_NONE;
+    poet_model_loss(g, &m->config, rows, rows * poet_generator_groups(&m->config), &losses, &kept);
     poet_result(g, "losses", losses);
+    if (m->config.keep)
+        poet_result(g, "kept", kept);
     m->score_rows = rows;
     return poet_program_create(g, &m->score);
 }
 
+/* Row i of the batch: the losses of its written groups, wherever packing has put them, and of what
+ * it keeps. */
+static double clip_nats(const poet_generator_config *c, const poet_sequence_batch *batch,
+                        const float *losses, const float *kept, int i)
+{
+    int64_t n = poet_generator_groups(c), s = poet_generator_slots(c);
+    double nats = 0;
+    for (int64_t row = 0; row < batch->r; row++) {
+        bool own = c->keep ? batch->rows[row] / n == i : row / n == i;
+        for (int64_t k = 0; k < s && own; k++)
+            nats += (double)losses[row * s + k];
+    }
+    for (int64_t g = 0; g < n && c->keep; g++)
+        nats += (double)kept[i * n + g];
+    return nats;
+}
+
 static poet_status score_batch(poet_generator *m, poet_sequence_batch *batch, int n,
                                const int32_t *codes, const char *const *captions, float *losses,
-                               double *bits)
+                               float *kept, double *bits)
 {
     int64_t per_clip = poet_grid_codes(&m->config.grid);
     for (int i = 0; i < batch->b; i++) {
         int from = i < n ? i : 0; /* the last batch is filled up with its first clip */
         POET_TRY(poet_sequence_batch_fill(m, batch, i, codes + from * per_clip, captions[from]));
     }
+    poet_sequence_batch_pack(&m->config, batch, 0, 0);
     POET_TRY(poet_sequence_batch_set(&m->config, batch, m->score));
     POET_TRY(poet_program_run(m->score));
     POET_TRY(poet_program_get_by_name(m->score, "losses", losses,
                                       (size_t)batch->b * (size_t)per_clip * sizeof *losses));
-    for (int i = 0; i < n; i++) {
-        double nats = 0;
-        for (int64_t k = 0; k < per_clip; k++)
-            nats += (double)losses[i * per_clip + k];
-        bits[i] = nats / M_LN2;
-    }
+    size_t groups = (size_t)batch->b * (size_t)poet_generator_groups(&m->config);
+    if (m->config.keep)
+        POET_TRY(poet_program_get_by_name(m->score, "kept", kept, groups * sizeof *kept));
+    for (int i = 0; i < n; i++)
+        bits[i] = clip_nats(&m->config, batch, losses, kept, i) / M_LN2;
     return POET_OK;
 }
 
@@ -148,13 +198,17 @@ poet_status poet_generator_score(poet_generator *generator, int n, const int32_t
     int64_t per_clip = poet_grid_codes(&generator->config.grid);
     poet_sequence_batch batch = {0};
     float *losses = poet_alloc(SCORE_BATCH * (size_t)per_clip * sizeof *losses);
-    poet_status status = losses ? prepare_score(generator, SCORE_BATCH) : POET_ERR_NOMEM;
+    int groups = poet_generator_groups(&generator->config);
+    float *kept = poet_alloc(SCORE_BATCH * (size_t)groups * sizeof *kept);
+    poet_status status = losses && kept ? prepare_score(generator, SCORE_BATCH) : POET_ERR_NOMEM;
     if (!status)
-        status = poet_sequence_batch_create(&generator->config, SCORE_BATCH, &batch);
+        status = poet_sequence_batch_create(&generator->config, SCORE_BATCH, SCORE_BATCH * groups,
+                                            &batch);
     for (int i = 0; i < n && !status; i += SCORE_BATCH)
         status = score_batch(generator, &batch, n - i < SCORE_BATCH ? n - i : SCORE_BATCH,
-                             codes + i * per_clip, captions + i, losses, bits + i);
+                             codes + i * per_clip, captions + i, losses, kept, bits + i);
     poet_sequence_batch_free(&batch);
+    poet_free(kept);
     poet_free(losses);
     return status;
 }

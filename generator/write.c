@@ -55,9 +55,30 @@ static poet_val for_all_rows(poet_graph *g, poet_val codes, bool guided)
     return poet_reshape(g, all, POET_SHAPE(poet_dim(g, all, 0), 1));
 }
 
-/* One group: the large transformer at the group's position, then slot after slot with what was
- * drawn before it. */
-static poet_status build_step(poet_generator *m, int b, bool guided)
+/* The large transformer at one position of every row: its states, and whether the group is kept. */
+static poet_status build_step(poet_generator *m, int b, int rows)
+{
+    const poet_generator_config *c = &m->config;
+    poet_graph *g = poet_graph_create(m->params);
+    if (!g)
+        return POET_ERR_NOMEM;
+    poet_group_inputs in = poet_model_group_inputs(g, c, rows, 1, 0);
+    poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(rows));
+    poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
+    poet_val states =
+        poet_model_blocks_cached(g, c, poet_model_groups(g, c, &in), position, lengths);
+    poet_result(g, "states", states);
+    if (c->keep) {
+        poet_val settings = poet_input(g, "settings", POET_F32, POET_SHAPE(b, 5));
+        poet_val keys = poet_input(g, "keep_keys", POET_I32, POET_SHAPE(b, 4));
+        poet_val logits = poet_reshape(g, poet_model_keep(g, c, states), POET_SHAPE(rows, 2));
+        poet_result(g, "keep", poet_sample(g, logits, settings, keys));
+    }
+    return poet_program_create(g, &m->step);
+}
+
+/* The small transformer, slot after slot with what was drawn before it. */
+static poet_status build_slots(poet_generator *m, int b, bool guided)
 {
     const poet_generator_config *c = &m->config;
     int64_t rows = guided ? 2 * b : b, slots = poet_generator_slots(c);
@@ -67,16 +88,12 @@ static poet_status build_step(poet_generator *m, int b, bool guided)
         poet_graph_destroy(g);
         return POET_ERR_NOMEM;
     }
-    poet_group_inputs in = poet_model_group_inputs(g, c, rows, 1);
-    poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(rows));
-    poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
+    poet_val states = poet_input(g, "states", POET_F32, POET_SHAPE(rows, 1, c->width));
     poet_val slot_position = poet_input(g, "slot_position", POET_I32, POET_SHAPE(slots, rows));
     poet_val start = poet_input(g, "start", POET_I32, POET_SHAPE(rows, 1));
     poet_val settings = poet_input(g, "settings", POET_F32, POET_SHAPE(b, 5));
     poet_val keys = poet_input(g, "keys", POET_I32, POET_SHAPE(slots * b, 4));
-    poet_val states =
-        poet_model_blocks_cached(g, c, poet_model_groups(g, c, &in), position, lengths);
-    poet_val before = start, around = poet_model_around(g, c, in.around);
+    poet_val before = start, around = poet_model_around(g, c, poet_model_around_input(g, c, rows));
     for (int s = 0; s < slots; s++) {
         poet_val at = poet_reshape(g, poet_slice(g, slot_position, 0, s, 1), POET_SHAPE(rows));
         poet_val logits = poet_model_slot_cached(g, c, states, around, before, at, s);
@@ -87,7 +104,7 @@ static poet_status build_step(poet_generator *m, int b, bool guided)
     }
     poet_result(g, "codes", slots == 1 ? drawn[0] : poet_concat(g, (int)slots, drawn, 1));
     poet_free(drawn);
-    return poet_program_create(g, &m->step);
+    return poet_program_create(g, &m->slots);
 }
 
 static poet_status prepare(poet_generator *m, int b, bool guided)
@@ -97,7 +114,8 @@ static poet_status prepare(poet_generator *m, int b, bool guided)
         return POET_OK;
     poet_generator_forget_programs(m);
     POET_TRY(build_prefill(m, rows));
-    POET_TRY(build_step(m, b, guided));
+    POET_TRY(build_step(m, b, rows));
+    POET_TRY(build_slots(m, b, guided));
     m->step_rows = rows;
     m->step_guided = guided;
     return POET_OK;
@@ -110,9 +128,9 @@ typedef struct writing {
     int b, rows, slots, groups;
     const uint64_t *seeds;
     int32_t *grouped; /* (b,N,S) */
-    int32_t *before, *neighbours, *around, *position, *keys, *codes;
+    int32_t *before, *neighbours, *around, *position, *keys, *codes, *keep_keys, *keep;
     int32_t *ids, *lengths, *slot_position, *start;
-    float *settings;
+    float *settings, *states;
 } writing;
 
 static poet_status set_ints(poet_program *program, const char *name, const int32_t *values,
@@ -131,6 +149,9 @@ static poet_status allocate(writing *w)
     w->around = poet_calloc(rows * slots * POET_AROUND, sizeof(int32_t));
     w->position = poet_calloc(rows, sizeof(int32_t));
     w->keys = poet_calloc(slots * b * 4, sizeof(int32_t));
+    w->keep_keys = poet_calloc(b * 4, sizeof(int32_t));
+    w->keep = poet_calloc(b, sizeof(int32_t));
+    w->states = poet_calloc(rows * (size_t)c->width, sizeof(float));
     w->codes = poet_calloc(b * slots, sizeof(int32_t));
     w->ids = poet_calloc(rows * (size_t)c->text, sizeof(int32_t));
     w->lengths = poet_calloc(rows, sizeof(int32_t));
@@ -150,6 +171,9 @@ static void release(writing *w)
     poet_free(w->around);
     poet_free(w->position);
     poet_free(w->keys);
+    poet_free(w->keep_keys);
+    poet_free(w->keep);
+    poet_free(w->states);
     poet_free(w->codes);
     poet_free(w->ids);
     poet_free(w->lengths);
@@ -198,10 +222,12 @@ static poet_status begin(writing *w, const poet_sampling *sampling)
     POET_TRY(set_ints(m->prefill, "position", w->position, w->rows));
     POET_TRY(poet_program_run(m->prefill));
     POET_TRY(set_ints(m->step, "lengths", w->lengths, w->rows));
-    POET_TRY(set_ints(m->step, "slot_position", w->slot_position, (int64_t)w->slots * w->rows));
-    POET_TRY(set_ints(m->step, "start", w->start, w->rows));
-    return poet_program_set_by_name(m->step, "settings", w->settings,
-                                    (size_t)w->b * 5 * sizeof(float));
+    POET_TRY(set_ints(m->slots, "slot_position", w->slot_position, (int64_t)w->slots * w->rows));
+    POET_TRY(set_ints(m->slots, "start", w->start, w->rows));
+    size_t bytes = (size_t)w->b * 5 * sizeof(float);
+    if (m->config.keep)
+        POET_TRY(poet_program_set_by_name(m->step, "settings", w->settings, bytes));
+    return poet_program_set_by_name(m->slots, "settings", w->settings, bytes);
 }
 
 /* The inputs of row i at group n; row i writes clip i % b. */
@@ -217,45 +243,83 @@ static void place_row(writing *w, int i, int n)
     w->position[i] = c->text + n;
 }
 
-/* The random key of a code: the clip's seed and the code's place in its clip, so that the batch
- * does not matter. */
-static void place_keys(writing *w, int n)
+/* A random key: the clip's seed and the draw's place in its clip, so that the batch does not matter. */
+static void place_key(int32_t *key, uint64_t seed, int stream, int counter)
 {
-    for (int s = 0; s < w->slots; s++)
-        for (int i = 0; i < w->b; i++) {
-            int32_t *key = w->keys + ((size_t)s * (size_t)w->b + (size_t)i) * 4;
-            key[0] = (int32_t)(uint32_t)w->seeds[i];
-            key[1] = (int32_t)(uint32_t)(w->seeds[i] >> 32);
-            key[2] = 0;
-            key[3] = n * w->slots + s;
-        }
+    key[0] = (int32_t)(uint32_t)seed;
+    key[1] = (int32_t)(uint32_t)(seed >> 32);
+    key[2] = stream;
+    key[3] = counter;
 }
 
-static poet_status write_group(writing *w, int n)
+static void place_keys(writing *w, int n)
+{
+    enum { CODES, KEEPING }; /* streams */
+
+    for (int s = 0; s < w->slots; s++)
+        for (int i = 0; i < w->b; i++)
+            place_key(w->keys + ((size_t)s * (size_t)w->b + (size_t)i) * 4, w->seeds[i], CODES,
+                      n * w->slots + s);
+    for (int i = 0; i < w->b; i++)
+        place_key(w->keep_keys + (size_t)i * 4, w->seeds[i], KEEPING, n);
+}
+
+/* The large transformer at group n; keep says which clips keep theirs. */
+static poet_status run_step(writing *w, int n)
 {
     poet_program *step = w->m->step;
-    poet_place3 place = poet_sequence_place(&w->m->config, n);
-    for (int i = 0; i < w->rows; i++)
-        place_row(w, i, n);
-    place_keys(w, n);
-    int64_t per_row = w->slots;
-    POET_TRY(set_ints(step, "before", w->before, w->rows * per_row));
-    if (w->m->config.neighbours)
-        POET_TRY(set_ints(step, "neighbours", w->neighbours, w->rows * per_row * POET_NEIGHBOURS));
-    if (w->m->config.around)
-        POET_TRY(set_ints(step, "around", w->around, w->rows * per_row * POET_AROUND));
+    const poet_generator_config *c = &w->m->config;
+    poet_place3 place = poet_sequence_place(c, n);
+    POET_TRY(set_ints(step, "before", w->before, (int64_t)w->rows * w->slots));
+    if (c->neighbours)
+        POET_TRY(set_ints(step, "neighbours", w->neighbours,
+                          (int64_t)w->rows * w->slots * POET_NEIGHBOURS));
     POET_TRY(set_ints(step, "time", &place.time, 1));
     POET_TRY(set_ints(step, "row", &place.row, 1));
     POET_TRY(set_ints(step, "column", &place.column, 1));
     POET_TRY(set_ints(step, "position", w->position, w->rows));
-    POET_TRY(set_ints(step, "keys", w->keys, w->slots * (int64_t)w->b * 4));
+    if (c->keep)
+        POET_TRY(set_ints(step, "keep_keys", w->keep_keys, (int64_t)w->b * 4));
     POET_TRY(poet_program_run(step));
-    POET_TRY(poet_program_get_by_name(step, "codes", w->codes,
-                                      (size_t)w->b * (size_t)w->slots * sizeof(int32_t)));
-    size_t slots = (size_t)w->slots;
-    for (size_t i = 0; i < (size_t)w->b; i++)
-        memcpy(w->grouped + (i * (size_t)w->groups + (size_t)n) * slots, w->codes + i * slots,
-               slots * sizeof(int32_t));
+    if (c->keep && place.time > 0)
+        return poet_program_get_by_name(step, "keep", w->keep, (size_t)w->b * sizeof *w->keep);
+    memset(w->keep, 0, (size_t)w->b * sizeof *w->keep);
+    return POET_OK;
+}
+
+static poet_status run_slots(writing *w)
+{
+    poet_program *slots = w->m->slots;
+    const poet_generator_config *c = &w->m->config;
+    size_t bytes = (size_t)w->rows * (size_t)c->width * sizeof *w->states;
+    POET_TRY(poet_program_get_by_name(w->m->step, "states", w->states, bytes));
+    POET_TRY(poet_program_set_by_name(slots, "states", w->states, bytes));
+    if (c->around)
+        POET_TRY(set_ints(slots, "around", w->around, (int64_t)w->rows * w->slots * POET_AROUND));
+    POET_TRY(set_ints(slots, "keys", w->keys, w->slots * (int64_t)w->b * 4));
+    POET_TRY(poet_program_run(slots));
+    return poet_program_get_by_name(slots, "codes", w->codes,
+                                    (size_t)w->b * (size_t)w->slots * sizeof(int32_t));
+}
+
+static poet_status write_group(writing *w, int n)
+{
+    size_t slots = (size_t)w->slots, groups = (size_t)w->groups;
+    size_t per_time = groups / (size_t)w->m->config.grid.t;
+    int written = 0;
+    for (int i = 0; i < w->rows; i++)
+        place_row(w, i, n);
+    place_keys(w, n);
+    POET_TRY(run_step(w, n));
+    for (int i = 0; i < w->b; i++)
+        written += !w->keep[i];
+    if (written)
+        POET_TRY(run_slots(w));
+    for (size_t i = 0; i < (size_t)w->b; i++) {
+        int32_t *group = w->grouped + (i * groups + (size_t)n) * slots;
+        memcpy(group, w->keep[i] ? group - per_time * slots : w->codes + i * slots,
+               slots * sizeof *group);
+    }
     return POET_OK;
 }
 

@@ -115,71 +115,131 @@ static void test_sequence(void)
 
 /* ---- the cache gives what the whole sequence gives ---- */
 
-/* Logits of every code of a clip, (codes,K), teacher-forced. */
+/* Teacher-forced logits of a clip: of every code as if no group were kept, (N*S,K), and of keeping,
+ * (N,2). */
 static void whole_logits(poet_generator *m, const int32_t *codes, const char *caption,
-                         float *logits)
+                         float *logits, float *keeping)
 {
     const poet_generator_config *c = &m->config;
+    poet_generator_config all = *c;
+    all.keep = false;
     int64_t n = poet_generator_groups(c), s = poet_generator_slots(c);
     poet_sequence_batch batch;
     poet_program *program;
     poet_graph *g = poet_graph_create(m->params);
     poet_val ids = poet_input(g, "ids", POET_I32, POET_SHAPE(1, c->text));
     poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(1));
-    poet_group_inputs groups = poet_model_group_inputs(g, c, 1, n);
+    poet_group_inputs groups = poet_model_group_inputs(g, c, 1, n, n);
     poet_val before = poet_input(g, "slots", POET_I32, POET_SHAPE(n, s));
     poet_input(g, "targets", POET_I32, POET_SHAPE(n, s));
     poet_val parts[] = {poet_model_text(g, c, ids), poet_model_groups(g, c, &groups)};
     poet_val x = poet_model_blocks(g, c, poet_concat(g, 2, parts, 1), lengths);
-    poet_result(g, "logits",
-                poet_model_slots(g, c, poet_slice(g, x, 1, c->text, n), groups.around, before));
+    poet_val states = poet_slice(g, x, 1, c->text, n);
+    poet_val rows = poet_reshape(g, states, POET_SHAPE(n, c->width));
+    poet_result(g, "logits", poet_model_slots(g, c, rows, groups.around, before));
+    if (c->keep)
+        poet_result(g, "keeping", poet_model_keep(g, c, states));
     CHECK_OK(poet_program_create(g, &program));
-    CHECK_OK(poet_sequence_batch_create(c, 1, &batch));
+    CHECK_OK(poet_sequence_batch_create(c, 1, (int)n, &batch));
     CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, caption));
-    CHECK_OK(poet_sequence_batch_set(c, &batch, program));
+    CHECK_OK(poet_sequence_batch_set(&all, &batch, program));
     CHECK_OK(poet_program_run(program));
     CHECK_OK(
         poet_program_get_by_name(program, "logits", logits, (size_t)(n * s * K) * sizeof *logits));
+    if (c->keep)
+        CHECK_OK(poet_program_get_by_name(program, "keeping", keeping,
+                                          (size_t)(2 * n) * sizeof *keeping));
     poet_sequence_batch_free(&batch);
     poet_program_destroy(program);
 }
 
-static void test_cache(poet_device *device, int group, int levels, bool neighbours)
+/* -log2 of the softmax of n logits at `at`. */
+static double bits_of(const float *logits, int n, int at)
 {
-    poet_generator *m = make(device, small(group, levels, neighbours));
+    double sum = 0;
+    for (int k = 0; k < n; k++)
+        sum += exp((double)(logits[k] - logits[at]));
+    return log2(sum);
+}
+
+static float highest(const float *logits, int n)
+{
+    float best = -INFINITY;
+    for (int k = 0; k < n; k++)
+        best = fmaxf(best, logits[k]);
+    return best;
+}
+
+static void test_cache(poet_device *device, poet_generator_config config)
+{
+    poet_generator *m = make(device, config);
     shake(m);
     const poet_generator_config *c = poet_generator_get_config(m);
-    int slots = poet_generator_slots(c), count = (int)poet_grid_codes(&c->grid);
+    int slots = poet_generator_slots(c), groups = poet_generator_groups(c);
     int32_t codes[MOST], grouped[MOST];
-    float *logits = poet_alloc(MOST * K * sizeof *logits);
+    float *logits = poet_alloc(MOST * K * sizeof *logits), keeping[2 * MOST];
     uint64_t seed = 3;
-    int cut = 0;
+    int cut = 0, different = 0, kept = 0;
+    double bits, expected = 0;
     poet_sampling greedy = {.guidance = 1, .temperature = 0, .top_p = 1};
     CHECK_OK(poet_generator_write(m, 1, &captions[1], &seed, &greedy, NULL, codes, &cut));
     CHECK_INT(cut, 0);
-    whole_logits(m, codes, captions[1], logits);
+    whole_logits(m, codes, captions[1], logits, keeping);
     poet_sequence_group(c, codes, grouped);
-    int different = 0;
-    for (int i = 0; i < count; i++) {
-        float best = -INFINITY;
-        for (int k = 0; k < K; k++)
-            best = fmaxf(best, logits[i * K + k]);
-        CHECK(logits[i * K + grouped[i]] >= best - 1e-3F);
-        different += grouped[i] != grouped[i % slots];
+    for (int n = 0; n < groups; n++) {
+        bool keeps = c->keep && poet_sequence_keeps(c, grouped, n);
+        bool chosen = c->keep && n >= groups / c->grid.t && keeping[2 * n + 1] > keeping[2 * n];
+        CHECK(keeps || !chosen);
+        expected += c->keep ? bits_of(keeping + 2 * n, 2, keeps) : 0;
+        kept += chosen;
+        for (int i = n * slots; i < (n + 1) * slots && !keeps; i++) {
+            CHECK(logits[i * K + grouped[i]] >= highest(logits + i * K, K) - 1e-3F);
+            different += grouped[i] != grouped[i % slots];
+            expected += bits_of(logits + i * K, K, grouped[i]);
+        }
     }
     CHECK(different > 0);
-
-    double bits, expected = 0;
+    CHECK(!c->keep || (kept > 0 && kept < groups));
     const char *caption = captions[1];
     CHECK_OK(poet_generator_score(m, 1, codes, &caption, &bits));
-    for (int i = 0; i < count; i++) {
-        double sum = 0;
-        for (int k = 0; k < K; k++)
-            sum += exp((double)(logits[i * K + k] - logits[i * K + grouped[i]]));
-        expected += log2(sum);
-    }
     CHECK_CLOSE(bits, expected, 1e-3 * expected);
     poet_free(logits);
+    poet_generator_destroy(m);
+}
+
+/* ---- what is kept ---- */
+
+/* Packing moves the rows of written groups to the front, drops some where there is no room, and
+ * marks what is not used. */
+static void test_pack(poet_device *device)
+{
+    poet_generator_config c = small(2, 1, true);
+    poet_generator *m = make(device, c);
+    int32_t codes[48];
+    for (int i = 0; i < 48; i++)
+        codes[i] = i % 16 < 8 ? i % 8 : i % K; /* the two upper groups stand still */
+    for (int room = 12; room >= 3; room -= 3) {
+        poet_sequence_batch batch;
+        CHECK_OK(poet_sequence_batch_create(&m->config, 1, room, &batch));
+        CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, NULL));
+        int32_t targets[48], around[12 * 4 * POET_AROUND];
+        memcpy(targets, batch.targets, sizeof targets);
+        memcpy(around, batch.around, sizeof around);
+        poet_sequence_batch_pack(&m->config, &batch, 7, 1);
+        CHECK_CLOSE(batch.share, 8.0 / 12, 1e-6);
+        int used = room < 8 ? room : 8;
+        for (int i = 0; i < room; i++) {
+            int row = batch.rows[i];
+            CHECK(i >= used || i == 0 || row > batch.rows[i - 1]);
+            CHECK(i >= used || (row < 4 || row % 4 >= 2));
+            for (int k = 0; k < 4; k++)
+                CHECK_INT(batch.targets[i * 4 + k], i < used ? targets[row * 4 + k] : -1);
+            CHECK(i >= used ||
+                  memcmp(batch.around + i * 4 * POET_AROUND, around + row * 4 * POET_AROUND,
+                         4 * POET_AROUND * sizeof *around) == 0);
+        }
+        poet_sequence_batch_free(&batch);
+    }
     poet_generator_destroy(m);
 }
 
@@ -295,7 +355,8 @@ static void test_learning(poet_device *device)
         shuffled[i] = captions[(i + 1) % CAPTIONS];
     }
     CHECK_OK(poet_generator_score(m, CAPTIONS, clips, captions, before));
-    CHECK_CLOSE(before[0], 48 * log2(K), 0.01); /* a fresh model knows nothing */
+    /* A fresh model knows nothing: neither the codes nor which of the 12 groups are kept. */
+    CHECK_CLOSE(before[0], 48 * log2(K) + 12, 0.01);
     CHECK_OK(poet_generator_train(m, &r, &memory));
     CHECK(memory.activations > 0);
     CHECK_OK(poet_generator_score(m, CAPTIONS, clips, captions, right));
@@ -403,7 +464,7 @@ static void test_config(void)
     poet_generator_config_text(&c, text);
     CHECK_OK(poet_generator_config_parse(text, &back));
     CHECK(back.width == c.width && back.grid.h == c.grid.h && back.fps == c.fps &&
-          back.neighbours == c.neighbours && back.around == c.around &&
+          back.neighbours == c.neighbours && back.around == c.around && back.keep == c.keep &&
           back.slot_heads == c.slot_heads);
     c.group_h = 3;
     CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG,
@@ -423,9 +484,13 @@ int main(void)
     CHECK_OK(poet_device_open(poet_backend_cpu(), 0, 0, &device));
     test_config();
     test_sequence();
-    test_cache(device, 2, 1, true);
-    test_cache(device, 1, 1, false);
-    test_cache(device, 2, 2, true);
+    test_cache(device, small(2, 1, true));
+    test_cache(device, small(1, 1, false));
+    test_cache(device, small(2, 2, true));
+    poet_generator_config never_keeps = small(2, 1, true);
+    never_keeps.keep = false;
+    test_cache(device, never_keeps);
+    test_pack(device);
     test_batches(device);
     test_prompts(device);
     test_learning(device);
