@@ -101,7 +101,8 @@ static poet_status describe_folder(json_t *out, const char *folder)
     POET_TRY(add_card(out, folder, "tokenizer.safetensors", "tokenizer"));
     POET_TRY(add_card(out, folder, "generator.safetensors", "generator"));
     POET_TRY(add_text(out, folder, "LICENSE", "licence"));
-    return add_text(out, folder, "CREDITS.md", "credits");
+    POET_TRY(add_text(out, folder, "CREDITS.md", "credits"));
+    return add_text(out, folder, "AUTHORS.txt", "authors");
 }
 
 static poet_status describe_model(const char *name, json_t **out)

@@ -1,0 +1,30 @@
+#!/bin/bash
+# samples/sprites.sh FOLDER [MODEL_FOLDER [WORK_FOLDER]]
+# Trains a model of animated game characters, by the recipe of train.sh, on a folder of captioned clips like those of the
+# Liberated Pixel Cup. CREDITS.md, AUTHORS.txt and the licence of the folder go along with the model. Interrupted at any
+# moment, the same command goes on. Defaults: samples/models/sprites and build/train-sprites.
+set -euo pipefail
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$repository/samples/packages.sh"
+. "$repository/samples/recipe.sh"
+
+folder=${1:?"usage: samples/sprites.sh FOLDER [MODEL_FOLDER [WORK_FOLDER]]"}
+model=${2:-$repository/samples/models/sprites}
+work=${3:-$repository/build/train-sprites}
+
+install_packages "${build_packages[@]}" gnuplot-nox
+build_preset release pocketpoet
+mkdir -p "$work"
+stage "$work/clips" "$repository/build/release/pocketpoet" import "$folder" -o "$work/clips" --size 64x64 --frames 17
+
+tokenizer_options=(--patch 4 --codes 1024 --width 64 --muon-rate 0.02 --crop 32 --batch 16 --steps 8000
+  --average 0.998 --report-every 1000)
+encode_options=()
+generator_options=(--group 4 --width 256 --layers 4 --slot-width 128 --text 40 --batch 8 --steps 10000 --average 0.998
+  --report-every 1000)
+train_model "$model" "$work" "$work/clips"
+for text in CREDITS.md AUTHORS.txt; do
+  [ ! -e "$folder/$text" ] || cp "$folder/$text" "$model/"
+done
+[ ! -e "$folder/cc-by-sa-3.0.txt" ] || cp "$folder/cc-by-sa-3.0.txt" "$model/LICENSE"
