@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* More different values than can be read are only counted. More names than this are not looked at. */
+/* Values beyond those that can be read are only noticed. */
 enum { TOO_MANY_VALUES = POET_MAX_VALUES + 1, MAX_NAMES = 256 };
 
 /* What a value says, or NULL. */
@@ -41,7 +41,7 @@ void poet_attribute_labels(const poet_attribute_list *list, const char *json, in
 
 /* ---- collecting ---- */
 
-/* All names that clips state, with one value more than can be read where there are so many. */
+/* All names that clips state, with one value more than can be read where there are so many or more. */
 typedef struct census {
     poet_arena *arena;
     int count;
@@ -59,7 +59,8 @@ static poet_status count_value(census *c, const char *name, const char *text)
     while (i < c->count && strcmp(c->seen[i].name, name) != 0)
         i++;
     if (i == MAX_NAMES)
-        return POET_OK;
+        return POET_FAIL(POET_ERR_FORMAT, "the clips name more than %d different attributes",
+                         MAX_NAMES);
     if (i == c->count) {
         c->seen[i].name = poet_arena_strdup(c->arena, name);
         if (!c->seen[i].name)

@@ -70,18 +70,71 @@ static size_t frames_before(int positions)
     return positions ? 1 + (size_t)POET_PATCH_FRAMES * (size_t)(positions - 1) : 0;
 }
 
-/* Walks over the chunks of a video: the first starts at 0, the last ends at the end. */
+/* One side of a program: rows of codes, one for each position, or frames. */
+typedef struct side {
+    const char *name; /* of the program's input or result */
+    size_t unit;      /* bytes of a row or frame */
+    bool frames;
+} side;
+
+static size_t units_before(const side *s, int positions)
+{
+    return s->frames ? frames_before(positions) : (size_t)positions;
+}
+
+/* A video of `total` positions, as chunks of `length` that overlap by `overlap`. */
 typedef struct walk {
-    int start, keep; /* the chunk covers positions start .. start + length - 1; those from keep on
-                        are new */
+    poet_program *program;
+    side in, out;
+    int total, length, overlap;
 } walk;
 
-static walk next_chunk(int done, int total, int length, int overlap)
+/* Where the chunk begins that goes on after `done` positions: the last one ends at the end. */
+static int chunk_start(const walk *w, int done)
 {
-    int start = done > overlap ? done - overlap : 0;
-    if (start > total - length)
-        start = total - length;
-    return (walk){start, done};
+    int start = done > w->overlap ? done - w->overlap : 0;
+    return start < w->total - w->length ? start : w->total - w->length;
+}
+
+static poet_status run_chunk(const walk *w, const uint8_t *in, uint8_t *out, size_t out_bytes)
+{
+    POET_TRY(poet_program_set_by_name(w->program, w->in.name, in,
+                                      units_before(&w->in, w->length) * w->in.unit));
+    POET_TRY(poet_program_run(w->program));
+    return poet_program_get_by_name(w->program, w->out.name, out, out_bytes);
+}
+
+/* in and out are the whole video's. Of each chunk, what the one before has not given yet is kept. */
+static poet_status walk_chunks(const walk *w, const void *in, void *out)
+{
+    size_t bytes = units_before(&w->out, w->length) * w->out.unit;
+    uint8_t *chunk = poet_alloc(bytes);
+    poet_status status = chunk ? POET_OK : POET_ERR_NOMEM;
+    for (int done = 0; done < w->total && !status;) {
+        int start = chunk_start(w, done);
+        /* The last unit of the chunk's first position stands in for all of it. */
+        size_t first = units_before(&w->in, start + 1) - 1;
+        size_t skip = units_before(&w->out, done - start) * w->out.unit;
+        status = run_chunk(w, (const uint8_t *)in + first * w->in.unit, chunk, bytes);
+        if (!status)
+            memcpy((uint8_t *)out + units_before(&w->out, done) * w->out.unit, chunk + skip,
+                   bytes - skip);
+        done = start + w->length;
+    }
+    poet_free(chunk);
+    return status;
+}
+
+static side frames_side(const poet_tokenizer *t, const poet_grid *grid)
+{
+    size_t pixels = (size_t)grid->h * (size_t)grid->w * (size_t)(t->config.patch * t->config.patch);
+    return (side){"frames", pixels * 3, true};
+}
+
+static side codes_side(const poet_grid *grid)
+{
+    size_t codes = (size_t)grid->h * (size_t)grid->w * (size_t)grid->levels;
+    return (side){"codes", codes * sizeof(int32_t), false};
 }
 
 poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h,
@@ -93,30 +146,13 @@ poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *fram
     poet_grid chunk = grid;
     chunk.t = chunk_length(tokenizer, &grid, overlap);
     POET_TRY(prepare_encoder(tokenizer, chunk));
-    size_t frame_bytes = (size_t)h * (size_t)w * 3;
-    size_t row = (size_t)grid.h * (size_t)grid.w * (size_t)grid.levels;
-    int32_t *some = poet_alloc((size_t)chunk.t * row * sizeof *some);
-    poet_status status = some ? POET_OK : POET_ERR_NOMEM;
-    for (int done = 0; done < grid.t && !status;) {
-        walk at = next_chunk(done, grid.t, chunk.t, overlap);
-        /* The last frame of the chunk's first position stands in for its first frame. */
-        size_t first = at.start ? frames_before(at.start + 1) - 1 : 0;
-        status =
-            poet_program_set_by_name(tokenizer->encoder, "frames", frames + first * frame_bytes,
-                                     frames_before(chunk.t) * frame_bytes);
-        if (!status)
-            status = poet_program_run(tokenizer->encoder);
-        if (!status)
-            status = poet_program_get_by_name(tokenizer->encoder, "codes", some,
-                                              (size_t)chunk.t * row * sizeof *some);
-        int end = at.start + chunk.t;
-        if (!status)
-            memcpy(codes + (size_t)at.keep * row, some + (size_t)(at.keep - at.start) * row,
-                   (size_t)(end - at.keep) * row * sizeof *some);
-        done = end;
-    }
-    poet_free(some);
-    return status;
+    const walk encoding = {.program = tokenizer->encoder,
+                           .in = frames_side(tokenizer, &grid),
+                           .out = codes_side(&grid),
+                           .total = grid.t,
+                           .length = chunk.t,
+                           .overlap = overlap};
+    return walk_chunks(&encoding, frames, codes);
 }
 
 static poet_status check_codes(const poet_tokenizer *t, const int32_t *codes, int64_t count)
@@ -139,27 +175,11 @@ poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *code
     poet_grid chunk = *grid;
     chunk.t = chunk_length(tokenizer, grid, overlap);
     POET_TRY(prepare_decoder(tokenizer, chunk));
-    int patch = tokenizer->config.patch;
-    size_t frame_bytes = (size_t)grid->h * (size_t)grid->w * (size_t)(patch * patch) * 3;
-    size_t row = (size_t)grid->h * (size_t)grid->w * (size_t)grid->levels;
-    size_t chunk_bytes = frames_before(chunk.t) * frame_bytes;
-    uint8_t *some = poet_alloc(chunk_bytes);
-    poet_status status = some ? POET_OK : POET_ERR_NOMEM;
-    for (int done = 0; done < grid->t && !status;) {
-        walk at = next_chunk(done, grid->t, chunk.t, overlap);
-        status =
-            poet_program_set_by_name(tokenizer->decoder, "codes", codes + (size_t)at.start * row,
-                                     (size_t)chunk.t * row * sizeof *codes);
-        if (!status)
-            status = poet_program_run(tokenizer->decoder);
-        if (!status)
-            status = poet_program_get_by_name(tokenizer->decoder, "frames", some, chunk_bytes);
-        size_t skip = frames_before(at.keep - at.start), kept = frames_before(chunk.t) - skip;
-        if (!status)
-            memcpy(frames + frames_before(at.keep) * frame_bytes, some + skip * frame_bytes,
-                   kept * frame_bytes);
-        done = at.start + chunk.t;
-    }
-    poet_free(some);
-    return status;
+    const walk decoding = {.program = tokenizer->decoder,
+                           .in = codes_side(grid),
+                           .out = frames_side(tokenizer, grid),
+                           .total = grid->t,
+                           .length = chunk.t,
+                           .overlap = overlap};
+    return walk_chunks(&decoding, codes, frames);
 }

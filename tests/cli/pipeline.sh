@@ -48,10 +48,12 @@ done
 
 # A reader that is learned from a dataset's clips, and with it the captions of the dataset.
 works synth shapes -o clips -n 20 --heldout 2 --size 32 --frames 5
+# The first of four held-out captions leaves the colour open.
+awk '/heldout/ && !done { done = sub(/"colour"/, "\"tint\"") } 1' clips/captions.jsonl >captions && mv captions clips/captions.jsonl
 works import clips -o imported --size 32 --frames 5
 quick=(--width 8 --batch 4 --steps 3)
 works train-reader imported -o reader.safetensors "${quick[@]}" -a colour,background --metrics r.jsonl --json
-[[ $stdout == *'"heldout"'*'"clips": 4'*'"colour"'*'"background"'* ]] || fail "train-reader --json: $stdout"
+[[ $stdout == *'"heldout"'*'"clips": 4'*'"colour"'*'"clips": 3'*'"background"'*'"clips": 4'* ]] || fail "train-reader --json: $stdout"
 [[ $stdout != *'"shape"'* ]] || fail "train-reader reads what was not asked for: $stdout"
 grep -q '"accuracy"' r.jsonl || fail "the metrics of train-reader: $(cat r.jsonl)"
 [ ! -e reader.safetensors.checkpoint ] || fail "a finished train-reader left its checkpoint behind"
@@ -60,7 +62,9 @@ works train-reader imported -o all.safetensors "${quick[@]}"
 works eval imported --model ./model --count 2 --reader reader.safetensors --captions 6 --reader-attributes colour --json
 [[ $stdout == *'"caption_accuracy"'*'"together"'*'"captions": 4'*'"real"'*'"reconstructed"'*'"generated"'* ]] ||
   fail "eval --reader: $stdout"
-[[ ${stdout#*'"generated"'} == *'"clips": 6'*'"colour"'*'"clips": 6'* ]] || fail "eval --reader: $stdout"
+# Captions 0 1 2 3 0 1.
+[[ ${stdout#*'"generated"'} == *'"clips": 4'*'"colour"'*'"clips": 4'*'"background"'*'"clips": 6'* ]] ||
+  fail "eval --reader: $stdout"
 [[ $stderr == *"2 clips are written with other seeds"* ]] || fail "eval --reader said: $stderr"
 works eval imported --model ./model --count 2 --json
 [[ $stdout != *caption_accuracy* ]] || fail "eval of a dataset without a reader: $stdout"

@@ -61,9 +61,10 @@ static poet_classifier_training training_of(const poet_dataset *dataset, int64_t
 
 /* ---- attributes ---- */
 
-/* Pictures whose attributes are of every JSON type. */
+/* Pictures whose attributes are of every JSON type, and more with a number of their own. */
 static poet_dataset *import_pictures(void)
 {
+    const int described = 4, numbered = POET_MAX_VALUES + 2;
     static const char lines[] =
         "{\"file\":\"0.png\",\"caption\":\"a\",\"split\":\"train\",\"attributes\":"
         "{\"kind\":\"tree\",\"night\":true,\"n\":1,\"hat\":null,\"at\":[1],\"same\":\"x\"}}\n"
@@ -78,15 +79,21 @@ static poet_dataset *import_pictures(void)
     options.t = 5;
     options.h = options.w = 16;
     CHECK_OK(poet_make_directory(in_root("in")));
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < described + numbered; i++) {
         uint8_t pixels[16 * 16 * 3];
         char name[16];
-        memset(pixels, 60 * i, sizeof pixels);
+        memset(pixels, 3 * i, sizeof pixels);
         snprintf(name, sizeof name, "in/%d.png", i);
         CHECK_OK(poet_png_write(in_root(name), pixels, 16, 16, NULL, 0));
     }
     FILE *file = fopen(in_root("in/captions.jsonl"), "wb");
-    CHECK(file && fputs(lines, file) >= 0 && fclose(file) == 0);
+    CHECK(file && fputs(lines, file) >= 0);
+    for (int i = described; file && i < described + numbered; i++)
+        fprintf(file,
+                "{\"file\":\"%d.png\",\"caption\":\"a\",\"split\":\"train\",\"attributes\":"
+                "{\"id\":\"%d\"}}\n",
+                i, i);
+    CHECK(file && fclose(file) == 0);
     CHECK_OK(poet_import(in_root("in"), in_root("data"), &options, NULL, NULL));
     CHECK_OK(poet_dataset_open(in_root("data"), NULL, &dataset));
     return dataset;
@@ -111,7 +118,8 @@ static void test_collect(void)
     int32_t label[POET_MAX_ATTRIBUTES];
     uint32_t bits;
     CHECK_OK(poet_attribute_list_collect(dataset, NULL, NULL, &list));
-    CHECK_INT(list.count, 3); /* numbers, lists and objects cannot be read, "same" has one value */
+    /* Numbers, lists and objects cannot be read, "same" has one value, "id" too many. */
+    CHECK_INT(list.count, 3);
     check_attribute(&list, "kind", "car", "tree");
     check_attribute(&list, "night", "false", "true");
     check_attribute(&list, "hat", "blue", "red");
@@ -134,6 +142,8 @@ static void test_collect(void)
 
     CHECK_FAILS(poet_attribute_list_collect(dataset, "kind,n", NULL, &list), POET_ERR_ARG,
                 "\"n\" has 0 values");
+    CHECK_FAILS(poet_attribute_list_collect(dataset, "id", NULL, &list), POET_ERR_ARG,
+                "\"id\" has more than 64 values");
     CHECK_FAILS(poet_attribute_list_collect(dataset, "same", NULL, &list), POET_ERR_ARG,
                 "\"same\" has 1 values");
     CHECK_FAILS(poet_attribute_list_collect(dataset, "kind,kind", NULL, &list), POET_ERR_ARG,
