@@ -9,6 +9,8 @@
 #include <setjmp.h>
 #include <string.h>
 
+enum { CHUNK_LIMIT = 8 << 20 };
+
 /* Everything that must survive libpng's longjmp lives here. */
 typedef struct png_decoder {
     const unsigned char *bytes;
@@ -37,6 +39,9 @@ static void on_warning(png_structp png, png_const_charp message)
 static png_voidp on_malloc(png_structp png, png_alloc_size_t bytes)
 {
     png_decoder *d = png_get_mem_ptr(png);
+    /* A chunk may claim to be longer than its file, and libpng only warns of one above its limit. */
+    if (bytes > 2 * CHUNK_LIMIT)
+        return NULL;
     void *block = poet_alloc(bytes);
     d->no_memory = d->no_memory || !block;
     return block;
@@ -71,7 +76,7 @@ static void read_head(png_decoder *d)
 {
     png_set_read_fn(d->png, d, on_read);
     png_set_user_limits(d->png, 16384, 16384);
-    png_set_chunk_malloc_max(d->png, 8 << 20);
+    png_set_chunk_malloc_max(d->png, CHUNK_LIMIT);
     png_read_info(d->png, d->info);
 }
 

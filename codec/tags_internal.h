@@ -4,8 +4,8 @@
 
 #include "codec/video.h"
 
-/* Appends a copy, the key in lower case. A key, text or list that is longer than any sensible one
- * is left out. */
+/* Appends a copy, the key in lower case. What has no key, or is longer than anything sensible, is
+ * left out. */
 poet_status poet_tags_add(poet_tags *tags, const char *key, const char *value, size_t length);
 
 /* Adds the text chunks that stand before a PNG's pixels, the keys in their own case. */

@@ -14,7 +14,7 @@ enum { MAX_TAGS = 64, MAX_TEXT = 1 << 20 };
 
 poet_status poet_tags_add(poet_tags *tags, const char *key, const char *value, size_t length)
 {
-    if (tags->count == MAX_TAGS || strlen(key) > 79 || length > MAX_TEXT)
+    if (tags->count == MAX_TAGS || !*key || strlen(key) > 79 || length > MAX_TEXT)
         return POET_OK;
     char *name = poet_arena_strdup(tags->arena, key);
     char *text = poet_arena_alloc(tags->arena, length + 1);

@@ -380,12 +380,18 @@ static poet_status load_item(const item *it, poet_params *params)
     size_t bytes = poet_tensor_bytes(&host);
     if (host.dtype == it->tensor.dtype)
         return poet_params_write(params, index, it->tensor.data, bytes);
+    /* A tensor may begin anywhere in a file, but is read one element at a time where it is aligned. */
+    poet_tensor stored = it->tensor;
+    stored.data = poet_alloc(poet_tensor_bytes(&stored));
     host.data = poet_alloc(bytes);
-    if (!host.data)
-        return POET_ERR_NOMEM;
-    for (int64_t i = 0; i < poet_tensor_count(&host); i++)
-        poet_put(&host, i, poet_get(&it->tensor, i));
-    poet_status status = poet_params_write(params, index, host.data, bytes);
+    poet_status status = stored.data && host.data ? POET_OK : POET_ERR_NOMEM;
+    if (!status) {
+        memcpy(stored.data, it->tensor.data, poet_tensor_bytes(&stored));
+        for (int64_t i = 0; i < poet_tensor_count(&host); i++)
+            poet_put(&host, i, poet_get(&stored, i));
+        status = poet_params_write(params, index, host.data, bytes);
+    }
+    poet_free(stored.data);
     poet_free(host.data);
     return status;
 }

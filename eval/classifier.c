@@ -60,7 +60,7 @@ static poet_status declare(poet_classifier *r)
     if (!g)
         return POET_ERR_NOMEM;
     poet_val frames = poet_input(g, "frames", POET_U8, POET_SHAPE(1, c->t, c->h, c->w, 3));
-    poet_classifier_build(g, c, frames, logits);
+    poet_classifier_build(g, c, frames, POET_NONE, logits);
     poet_status status = poet_graph_status(g);
     poet_graph_destroy(g);
     return status;
@@ -182,7 +182,7 @@ static poet_status prepare(poet_classifier *r)
     if (!g)
         return POET_ERR_NOMEM;
     poet_val frames = poet_input(g, "frames", POET_U8, POET_SHAPE(1, c->t, c->h, c->w, 3));
-    poet_classifier_build(g, c, frames, logits);
+    poet_classifier_build(g, c, frames, POET_NONE, logits);
     for (int i = 0; i < c->attributes.count; i++) {
         char name[24];
         output_name(i, name);

@@ -1,14 +1,24 @@
-/* Three stages of convolutions, each at half the resolution of the one before. Convolutions in the frame and along time are
+/* Stages of convolutions, each at half the resolution of the one before and wider. Convolutions in the frame and along time are
  * separate (Tran et al., "A closer look at spatiotemporal convolutions", 2018), which costs a third of cubic ones.
  *
- *     patches of 4 frames -> stage 1 (width) -> stage 2 (2 width) -> stage 3 (3 width) -> mean -> a softmax per attribute */
+ *     patches of 4 frames -> stages of 1, 2, 3, 4 times the width -> mean over all places -> a softmax per attribute
+ *
+ * The last stage sees most of a frame at once. */
 #include "compute/layers.h"
 #include "eval/classifier_internal.h"
 
 #include <stdio.h>
 
-enum { NORM_GROUPS = 8, KERNEL = 3, STAGES = 4, LARGEST_PATCH = 8, LEAST_PATCHES = 32 };
+enum {
+    NORM_GROUPS = 8,
+    KERNEL = 3,
+    STAGES = 4,
+    DROPOUT_SEED = 1,
+    LARGEST_PATCH = 8,
+    LEAST_PATCHES = 32
+};
 
+static const float dropped_share = 0.2F;
 static const poet_linear_options hidden = {
     .bias = true, .hidden = true, .init = {POET_INIT_NORMAL, 0}};
 static const poet_linear_options silent = {.bias = true, .init = {POET_INIT_CONSTANT, 0}};
@@ -53,7 +63,7 @@ static poet_val stage(poet_graph *g, int number, poet_val x, int64_t channels)
     poet_scope_begin(g, name);
     x = poet_linear(g, "in", number ? fold(g, x) : x, channels, hidden);
     x = poet_add(g, x, conv(g, "space", x, 1, KERNEL));
-    if (number)
+    if (number) /* a patch of the first stage has four frames in it */
         x = poet_add(g, x, conv(g, "time", x, KERNEL, 1));
     poet_scope_end(g);
     return x;
@@ -75,13 +85,15 @@ static poet_val summary(poet_graph *g, poet_val x, int64_t channels)
 }
 
 void poet_classifier_build(poet_graph *g, const poet_classifier_config *config, poet_val frames,
-                           poet_val logits[POET_MAX_ATTRIBUTES])
+                           poet_val step, poet_val logits[POET_MAX_ATTRIBUTES])
 {
     poet_scope_begin(g, "reader");
     poet_val x = poet_patchify(g, frames, patch_of(config));
     for (int i = 0; i < STAGES; i++)
         x = stage(g, i, x, (int64_t)config->width * (i + 1));
     x = summary(g, x, (int64_t)config->width * (STAGES + 1));
+    if (step.id >= 0)
+        x = poet_dropout(g, x, step, dropped_share, DROPOUT_SEED);
     for (int i = 0; i < config->attributes.count; i++) {
         char name[16]; /* attributes may be called anything, parameters not */
         snprintf(name, sizeof name, "head%d", i);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHIFT_SHARE = 32 };
+enum { SHIFT_SHARE = 16 };
 
 poet_classifier_training poet_classifier_training_defaults(void)
 {
@@ -22,7 +22,7 @@ typedef struct feeder {
     poet_prefetch *prefetch;
     uint8_t *frames; /* (B,T,H,W,3) */
     int32_t *labels; /* (attributes, B) */
-    poet_val frames_input, labels_input[POET_MAX_ATTRIBUTES];
+    poet_val frames_input, step_input, labels_input[POET_MAX_ATTRIBUTES];
 } feeder;
 
 /* ---- batches ---- */
@@ -74,12 +74,14 @@ static poet_status feed(void *opaque, int64_t step, poet_program *program)
     feeder *f = opaque;
     const poet_classifier_config *c = f->config;
     size_t b = (size_t)f->training->b;
+    int32_t number = (int32_t)step;
     poet_batch batch;
     POET_TRY(poet_prefetch_next(f->prefetch, &batch));
     shift_batch(f, step, batch.pixels);
     label_batch(f, &batch);
     POET_TRY(poet_program_set(program, f->frames_input, f->frames,
                               b * (size_t)c->t * (size_t)c->h * (size_t)c->w * 3));
+    POET_TRY(poet_program_set(program, f->step_input, &number, sizeof number));
     for (int a = 0; a < c->attributes.count; a++)
         POET_TRY(poet_program_set(program, f->labels_input[a], f->labels + (size_t)a * b,
                                   b * sizeof *f->labels));
@@ -97,7 +99,8 @@ static void input_name(int attribute, char out[24])
 static poet_val loss_of(poet_graph *g, const poet_classifier_config *c, poet_val frames, int b)
 {
     poet_val logits[POET_MAX_ATTRIBUTES], sum = POET_NONE;
-    poet_classifier_build(g, c, frames, logits);
+    poet_val step = poet_input(g, "step", POET_I32, POET_SHAPE(1));
+    poet_classifier_build(g, c, frames, step, logits);
     for (int i = 0; i < c->attributes.count; i++) {
         char name[24];
         input_name(i, name);
@@ -131,6 +134,7 @@ static poet_status train(poet_classifier *r, const poet_train_config *config, fe
     POET_TRY(build(r, training, &program));
     poet_train_announce(config, r->params, program, memory);
     f->frames_input = poet_program_input(program, "frames");
+    f->step_input = poet_program_input(program, "step");
     for (int i = 0; i < r->config.attributes.count; i++) {
         char name[24];
         input_name(i, name);

@@ -145,6 +145,28 @@ static void test_damage(void)
     CHECK_FAILS(poet_png_read(scratch("none.png"), black, LIMIT, &p), POET_ERR_IO, "none.png");
 }
 
+/* No memory is asked for a chunk that claims more than its file has. */
+static void test_long_chunk(void)
+{
+    enum { AFTER_IHDR = 33 };
+
+    static const char claim[] = "\x10\0\0\0tEXtTitle";
+    const size_t added = sizeof claim; /* with its final 0, which ends the key */
+    size_t size;
+    poet_clip p;
+    unsigned char *bytes = read_bytes(scratch("whole.png"), &size);
+    unsigned char *longer = poet_alloc(size + added);
+    memcpy(longer, bytes, AFTER_IHDR);
+    memcpy(longer + AFTER_IHDR, claim, added);
+    memcpy(longer + AFTER_IHDR + added, bytes + AFTER_IHDR, size - AFTER_IHDR);
+    write_bytes(scratch("long.png"), longer, size + added);
+    CHECK_FAILS(poet_png_read(scratch("long.png"), black, LIMIT, &p), POET_ERR_FORMAT,
+                "is not a readable PNG file");
+    CHECK(poet_memory_get_stats().peak < 0x10000000);
+    poet_free(longer);
+    poet_free(bytes);
+}
+
 static void test_full_disk(void)
 {
     struct rlimit old, small;
@@ -186,6 +208,7 @@ int main(void)
     test_kinds();
     test_write();
     test_damage();
+    test_long_chunk();
     test_full_disk();
     test_no_memory();
     scratch_end();

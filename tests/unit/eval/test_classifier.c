@@ -233,6 +233,27 @@ static void test_learning(poet_device *device)
     poet_dataset_close(dataset);
 }
 
+/* Sides that do not halve to the end are filled up. */
+static void test_odd_sides(poet_device *device)
+{
+    static const int sides[][2] = {{20, 28}, {5, 9}, {1, 1}};
+    poet_dataset *dataset = open_shapes(60, 1);
+    for (int i = 0; i < 3; i++) {
+        poet_classifier_config config = {.t = 1, .h = sides[i][0], .w = sides[i][1], .width = 8};
+        poet_classifier *reader;
+        poet_clip clip;
+        int32_t value[POET_MAX_ATTRIBUTES] = {-1};
+        CHECK_OK(poet_attribute_list_collect(dataset, "shape", NULL, &config.attributes));
+        CHECK_OK(poet_classifier_create(device, &config, 1, &reader));
+        CHECK_OK(poet_clip_create(1, sides[i][0], sides[i][1], 8, &clip));
+        CHECK_OK(poet_classifier_read(reader, &clip, value));
+        CHECK(value[0] >= 0 && value[0] < 8);
+        poet_clip_free(&clip);
+        poet_classifier_destroy(reader);
+    }
+    poet_dataset_close(dataset);
+}
+
 /* A file with some configuration and no weights. */
 static void save_config(poet_device *device, const char *path, const char *text)
 {
@@ -328,6 +349,7 @@ int main(void)
     test_collect();
     test_score(device);
     test_learning(device);
+    test_odd_sides(device);
     test_refused(device);
     test_resume(device);
     poet_device_close(device);
