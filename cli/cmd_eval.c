@@ -85,13 +85,17 @@ static poet_status eval(cli_context *context, cli_eval_run *run, json_t *out)
 {
     run->spec = context->operands[0];
     run->task = &context->task;
-    POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
+    if (run->tokenizer)
+        POET_TRY(cli_pair_open_tokenizer(run->tokenizer, context->threads, &run->pair));
+    else
+        POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
     POET_TRY(cli_data_open(run->spec, &run->data, &run->dataset));
     POET_TRY(cli_eval_open_reader(run));
-    json_object_set_new(out, "model", json_string(run->model));
+    json_object_set_new(out, "model", json_string(run->tokenizer ? run->tokenizer : run->model));
     json_object_set_new(out, "data", json_string(run->spec));
     POET_TRY(eval_tokenizer(run, out));
-    POET_TRY(eval_bits(run, out));
+    if (run->pair.generator)
+        POET_TRY(eval_bits(run, out));
     return cli_eval_captions(run, out);
 }
 
@@ -101,6 +105,8 @@ poet_status cmd_eval(cli_context *context, int argc, char **argv)
     const cli_option options[] = {
         CLI_PATH("model", 'm', &run.model, "NAME", "shapes",
                  "a model that came with the program, or a folder with one"),
+        CLI_PATH("tokenizer", 't', &run.tokenizer, "FILE", NULL,
+                 "a tokenizer alone, instead of a model: what no generator is needed for"),
         CLI_INT("count", 'n', &run.clips, 1, 1000000, "N", "256",
                 "held-out clips for PSNR, SSIM, codes and bits"),
         CLI_INT("captions", 0, &run.captions, 0, 1000000, "N", "500",
@@ -133,6 +139,7 @@ poet_status cmd_eval(cli_context *context, int argc, char **argv)
             "and on reconstructions.\n"
             "\n" CLI_DATA_HELP,
         .examples = "eval synth:shapes --model shapes --json\n"
+                    "eval my-data --tokenizer tokenizer.safetensors\n"
                     "eval my-data --model ./model --reader reader.safetensors",
         .options = options,
         .json = true,

@@ -46,7 +46,13 @@ static json_t *score_json(poet_synth_set set, const poet_attribute_score *score)
 
 static poet_status eval_set(const cli_eval_run *run, poet_synth_set set, json_t *out)
 {
-    poet_caption_run captions = {.writer = writer_of(run), .set = set, .n = run->captions};
+    poet_clip shape = poet_dataset_geometry(run->dataset);
+    poet_caption_run captions = {
+        .writer = writer_of(run), .set = set, .options = poet_synth_defaults(), .n = run->captions};
+    captions.options.t = shape.t;
+    captions.options.h = shape.h;
+    captions.options.w = shape.w;
+    captions.options.fps = shape.fps;
 
     static const struct {
         const char *name;
@@ -63,6 +69,8 @@ static poet_status eval_set(const cli_eval_run *run, poet_synth_set set, json_t 
         POET_TRY(poet_measure_reader(&captions, &drawn, &reconstructed));
         json_object_set_new(own, "drawn", score_json(set, &drawn));
         json_object_set_new(own, "reconstructed", score_json(set, &reconstructed));
+        if (!run->pair.generator)
+            continue;
         POET_TRY(poet_measure_captions(&captions, &score));
         json_object_set_new(out, splits[i].name, score_json(set, &score));
     }
@@ -104,6 +112,8 @@ poet_status cli_eval_open_reader(cli_eval_run *run)
         return run->reader_attributes
                    ? POET_FAIL(POET_ERR_ARG, "--reader-attributes wants --reader FILE")
                    : POET_OK;
+    if (!run->pair.generator)
+        return POET_FAIL(POET_ERR_ARG, "--reader wants a model with a generator");
     if (is_built_in(run->spec))
         return POET_FAIL(POET_ERR_ARG, "--reader is for a dataset's folder; %.80s has its own",
                          run->spec);

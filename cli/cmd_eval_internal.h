@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 typedef struct cli_eval_run {
-    const char *model, *spec; /* spec: the clips */
+    const char *model, *tokenizer, *spec; /* a model, or a tokenizer alone; the clips */
     const char *reader_path, *reader_attributes;
     cli_data data;
     int clips, captions, batch;

@@ -42,6 +42,13 @@ poet_status cli_pair_open(const char *name, int threads, cli_pair *out)
     return status;
 }
 
+poet_status cli_pair_open_tokenizer(const char *path, int threads, cli_pair *out)
+{
+    *out = (cli_pair){0};
+    POET_TRY(poet_device_open(poet_backend_cpu(), 0, threads, &out->device));
+    return poet_tokenizer_load(out->device, path, &out->tokenizer);
+}
+
 void cli_pair_close(cli_pair *pair)
 {
     poet_generator_destroy(pair->generator);

@@ -10,17 +10,6 @@ typedef struct judging {
     poet_attribute_score *out;
 } judging;
 
-static poet_synth_options options_of(const poet_caption_run *run)
-{
-    poet_clip shape = poet_clip_writer_geometry(&run->writer);
-    poet_synth_options options = poet_synth_defaults();
-    options.t = shape.t;
-    options.h = shape.h;
-    options.w = shape.w;
-    options.fps = shape.fps;
-    return options;
-}
-
 static poet_status judge(void *opaque, int i, const poet_clip *clip)
 {
     judging *j = opaque;
@@ -45,15 +34,14 @@ static poet_status write_and_judge(const poet_caption_run *run, judging *j)
 
 poet_status poet_measure_captions(const poet_caption_run *run, poet_attribute_score *out)
 {
-    poet_synth_options options = options_of(run);
     poet_reader *reader = NULL;
     *out = (poet_attribute_score){0};
     poet_synth_scene *scenes = poet_calloc((size_t)run->n, sizeof *scenes);
     poet_status status = scenes ? poet_synth_prompts(run->set, run->writer.seed, run->split,
-                                                     &options, run->n, scenes)
+                                                     &run->options, run->n, scenes)
                                 : POET_ERR_NOMEM;
     if (!status)
-        status = poet_reader_create(run->set, &options, &reader);
+        status = poet_reader_create(run->set, &run->options, &reader);
     if (!status)
         status = write_and_judge(run, &(judging){.reader = reader, .scenes = scenes, .out = out});
     poet_reader_destroy(reader);
@@ -64,10 +52,9 @@ poet_status poet_measure_captions(const poet_caption_run *run, poet_attribute_sc
 poet_status poet_measure_reader(const poet_caption_run *run, poet_attribute_score *drawn,
                                 poet_attribute_score *reconstructed)
 {
-    poet_synth_options options = options_of(run);
     poet_reader *reader;
     poet_clip_writer writer = run->writer;
-    POET_TRY(poet_reader_create(run->set, &options, &reader));
+    POET_TRY(poet_reader_create(run->set, &run->options, &reader));
     poet_status status = poet_attributes_accuracy(reader, writer.seed, run->split, (uint64_t)run->n,
                                                   NULL, NULL, writer.task, drawn);
     if (!status)

@@ -11,15 +11,16 @@
 typedef struct poet_caption_run {
     poet_clip_writer writer; /* its seed is that of the prompts, too */
     poet_synth_set set;
-    poet_split split; /* whose combinations the prompts ask for */
-    int n;            /* clips */
+    poet_synth_options options; /* size and length of the clips */
+    poet_split split;           /* whose combinations the prompts ask for */
+    int n;                      /* clips */
 } poet_caption_run;
 
 /* Generates a clip for each of n prompts and counts which of the stated attributes the reader finds in it. */
 poet_status poet_measure_captions(const poet_caption_run *run, poet_attribute_score *out);
 
 /* The reader's own accuracy on clips drawn for such prompts, as they are and after the tokenizer: what a perfect generator
- * could reach. */
+ * could reach. The writer needs no generator. */
 poet_status poet_measure_reader(const poet_caption_run *run, poet_attribute_score *drawn,
                                 poet_attribute_score *reconstructed);
 

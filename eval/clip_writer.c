@@ -70,13 +70,15 @@ poet_status poet_clip_writer_run(const poet_clip_writer *writer, int n, const ch
 poet_status poet_clip_writer_reconstruct(void *user, poet_clip *clip)
 {
     const poet_clip_writer *writer = user;
-    const poet_grid *grid = grid_of(writer);
-    int32_t *codes = poet_alloc((size_t)poet_grid_codes(grid) * sizeof *codes);
+    poet_grid grid;
+    POET_TRY(poet_tokenizer_grid(poet_tokenizer_get_config(writer->tokenizer), clip->t, clip->h,
+                                 clip->w, &grid));
+    int32_t *codes = poet_alloc((size_t)poet_grid_codes(&grid) * sizeof *codes);
     poet_status status = codes ? poet_tokenizer_encode(writer->tokenizer, clip->pixels, clip->t,
                                                        clip->h, clip->w, codes)
                                : POET_ERR_NOMEM;
     if (!status)
-        status = poet_tokenizer_decode(writer->tokenizer, codes, grid, clip->pixels);
+        status = poet_tokenizer_decode(writer->tokenizer, codes, &grid, clip->pixels);
     poet_free(codes);
     return status;
 }

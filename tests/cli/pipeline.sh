@@ -66,6 +66,9 @@ works eval imported --model ./model --count 2 --reader reader.safetensors --capt
 [[ ${stdout#*'"generated"'} == *'"clips": 4'*'"colour"'*'"clips": 4'*'"background"'*'"clips": 6'* ]] ||
   fail "eval --reader: $stdout"
 [[ $stderr == *"2 clips are written with other seeds"* ]] || fail "eval --reader said: $stderr"
+works eval "${data[@]}" --tokenizer model/tokenizer.safetensors --count 3 --captions 2 --json
+[[ $stdout == *'"psnr"'* && $stdout == *'"reconstructed"'* && $stdout != *bits_per_clip* ]] ||
+  fail "eval --tokenizer: $stdout"
 works eval imported --model ./model --count 2 --json
 [[ $stdout != *caption_accuracy* ]] || fail "eval of a dataset without a reader: $stdout"
 
@@ -122,6 +125,8 @@ refuses 1 "model/tokenizer.safetensors: is not a reader of attributes" eval impo
   --reader model/tokenizer.safetensors
 refuses 1 "is not a tokenizer" decode train.ptok -t reader.safetensors -o x.mp4
 refuses 2 "knows no attribute \"size\"" eval imported --model ./model --reader reader.safetensors --reader-attributes size
+refuses 2 "--reader wants a model with a generator" eval imported --tokenizer model/tokenizer.safetensors \
+  --reader reader.safetensors
 refuses 2 "wants --reader" eval imported --model ./model --reader-attributes colour
 refuses 2 "--reader is for a dataset's folder" eval "${data[@]}" --model ./model --reader reader.safetensors
 refuses 2 "wants --output" train-reader imported
