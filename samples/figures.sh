@@ -6,21 +6,40 @@ set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
 out=${1:-$repository/docs/figures.md}
+install_packages "${build_packages[@]}" jq
 build_preset release pocketpoet
 poet=$repository/build/release/pocketpoet
 
-section() {
-  printf '\n## %s\n\n    %s\n\n```json\n' "$1" "pocketpoet ${*:2}"
-  "$poet" "${@:2}" --json --quiet
-  printf '```\n'
+# table TITLE FILTER COMMAND...: rows "what | figure" that the jq filter makes of the command's JSON.
+table() {
+  printf '\n## %s\n\n    pocketpoet %s\n\n| what | figure |\n| --- | --- |\n' "$1" "${*:3}"
+  "$poet" "${@:3}" --json --quiet | jq -r "$helpers $2 | \"| \" + .[0] + \" | \" + .[1] + \" |\""
 }
 
+helpers='
+def round_to(n): . * pow(10; n) | round / pow(10; n) | tostring;
+def percent: . * 100 | round_to(1);
+def share: "\(.accuracy | percent)% (\(.interval[0] | percent) to \(.interval[1] | percent)), \(.clips) clips";
+def scores(name): [name + ", every attribute", (. | share)],
+  (.attributes | to_entries[] | [name + ", " + .key, (.value | share)]);
+'
+eval_rows='
+  ["held-out PSNR", "\(.psnr | round_to(2)) ± \(.psnr_interval | round_to(2)) dB, \(.clips) clips"],
+  ["SSIM", (.ssim | round_to(3))],
+  ["codes in use, perplexity", "\(.codes_used) of \(.codes), \(.perplexity | round_to(1))"],
+  ["bits per clip", "\(.bits_per_clip | round_to(0)) ± \(.bits_per_clip_interval | round_to(0))"],
+  (.caption_accuracy |
+    (.seen | scores("written, seen combinations")), (.heldout | scores("written, held-out combinations")),
+    (.reader | to_entries[] | .key as $split | .value | to_entries[] |
+      ["the reader on \(.key) clips, \($split)", (.value | share)]))'
+bench_rows='to_entries[] | select(.value | type == "number") | [.key, (.value | round_to(2))]'
+
 {
-  printf '# Figures\n\nWritten by `samples/figures.sh` on %s, 2 threads, pocketpoet %s.\n' \
+  printf '# Figures\n\nWritten by `samples/figures.sh` on %s, 2 threads, pocketpoet %s. Intervals are of 95%%.\n' \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$("$poet" --version | cut -d' ' -f2)"
-  section "The sample model on held-out clips" eval synth:shapes --model shapes --threads 2
-  section "Speed, 320 tokens a clip" bench --threads 2
-  section "Speed, 1,280 tokens a clip" bench --threads 2 --tokens 1280 --batch 4 --only decode
+  table "The sample model on held-out clips" "$eval_rows" eval synth:shapes --model shapes --threads 2
+  table "Speed, 320 codes a clip" "$bench_rows" bench --threads 2
+  table "Speed, 1,280 codes a clip" "$bench_rows" bench --threads 2 --tokens 1280 --batch 4 --only decode
 } >"$out.tmp"
 mv "$out.tmp" "$out"
 echo "figures: $out"
