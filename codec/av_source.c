@@ -70,8 +70,10 @@ poet_status poet_av_open(const char *path, AVFormatContext **out)
     int error = url ? avformat_open_input(out, url, NULL, &settings) : AVERROR(ENOMEM);
     av_dict_free(&settings);
     av_free(url);
-    if (error < 0)
-        return poet_av_fail(POET_ERR_FORMAT, path, "is not a video that FFmpeg can read", error);
+    if (error < 0) {
+        poet_av_fail(POET_ERR_FORMAT, path, "is not a video that FFmpeg can read", error);
+        return POET_ERR_FORMAT;
+    }
     /* FFmpeg would draw any .txt file as a terminal. */
     if (strcmp((*out)->iformat->name, "tty") == 0)
         return POET_FAIL(POET_ERR_FORMAT, "%s: is a text file, not a video", path);

@@ -74,11 +74,11 @@ static poet_status split_comment(const char *comment, poet_tags *out)
     return POET_OK;
 }
 
-static const char *find(const poet_tags *tags, const char *key)
+static const poet_video_tag *find(const poet_tags *tags, const char *key)
 {
     for (int i = 0; i < tags->count; i++)
         if (strcmp(tags->tag[i].key, key) == 0)
-            return tags->tag[i].value;
+            return &tags->tag[i];
     return NULL;
 }
 
@@ -101,7 +101,8 @@ static poet_status settle(const poet_tags *found, poet_tags *out)
 static void drop_repeats(poet_tags *tags)
 {
     int kept = 0;
-    const char *prompt = find(tags, "prompt");
+    const poet_video_tag *found = find(tags, "prompt");
+    const char *prompt = found ? found->value : NULL; /* the list moves */
     for (int i = 0; i < tags->count; i++) {
         poet_tags rest = {.tag = tags->tag + i + 1, .count = tags->count - i - 1};
         bool title = prompt && strcmp(tags->tag[i].key, "title") == 0 &&
