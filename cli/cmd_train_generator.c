@@ -12,7 +12,7 @@ enum { REPORT_CLIPS = 96 };
 typedef struct generator_run {
     cli_training training;
     poet_generator_config config;
-    const char *tokenizer, *heldout;
+    const char *tokenizer, *heldout, *from;
     int group, vocabulary;
     float drop_text;
     bool no_neighbours, no_keep;
@@ -113,28 +113,18 @@ static poet_status learn_vocabulary(const generator_run *run, poet_bpe **out)
     return status;
 }
 
-static poet_status create(generator_run *run, poet_device *device)
+/* A fresh model for the tokenizer's codes. */
+static poet_status create(generator_run *run, poet_device *device, poet_tokenizer *tokenizer,
+                          uint64_t fingerprint)
 {
-    poet_tokenizer *tokenizer;
     poet_generator_config *c = &run->config;
-    uint64_t fingerprint = 0;
-    float *vectors = NULL;
-    poet_bpe *bpe;
-    POET_TRY(poet_tokenizer_load(device, run->tokenizer, &tokenizer));
     const poet_tokenizer_config *tc = poet_tokenizer_get_config(tokenizer);
-    poet_status status = poet_tokenizer_fingerprint(tokenizer, &fingerprint);
-    if (!status) {
-        vectors =
-            poet_alloc((size_t)tc->levels * (size_t)tc->codes * (size_t)tc->dim * sizeof *vectors);
-        status = vectors ? poet_tokenizer_vectors(tokenizer, vectors) : POET_ERR_NOMEM;
-    }
+    poet_bpe *bpe;
+    size_t count = (size_t)tc->levels * (size_t)tc->codes * (size_t)tc->dim;
+    float *vectors = poet_alloc(count * sizeof *vectors);
+    poet_status status = vectors ? poet_tokenizer_vectors(tokenizer, vectors) : POET_ERR_NOMEM;
     c->codes = tc->codes;
     c->code_dim = tc->dim;
-    poet_tokenizer_destroy(tokenizer);
-    if (!status)
-        status = poet_tokfile_check_fingerprint(run->file, fingerprint);
-    if (!status && run->heldout)
-        status = open_tokens(run->heldout, fingerprint, &run->heldout_file);
     if (!status)
         status = learn_vocabulary(run, &bpe);
     if (!status) {
@@ -143,6 +133,39 @@ static poet_status create(generator_run *run, poet_device *device)
                                        &run->generator);
     }
     poet_free(vectors);
+    return status;
+}
+
+/* A trained model to go on with: it must write the same codes in the same grid. */
+static poet_status load(generator_run *run, poet_device *device, uint64_t fingerprint)
+{
+    const poet_grid grid = run->config.grid;
+    POET_TRY(poet_generator_load(device, run->from, &run->generator));
+    run->config = *poet_generator_get_config(run->generator);
+    const poet_grid *own = &run->config.grid;
+    if (poet_generator_fingerprint(run->generator) != fingerprint)
+        return POET_FAIL(POET_ERR_MISMATCH, "%s: was trained with another tokenizer than %s",
+                         run->from, run->tokenizer);
+    if (own->t != grid.t || own->h != grid.h || own->w != grid.w)
+        return POET_FAIL(POET_ERR_MISMATCH, "%s: writes %dx%dx%d codes, the clips have %dx%dx%d",
+                         run->from, own->t, own->h, own->w, grid.t, grid.h, grid.w);
+    return POET_OK;
+}
+
+static poet_status make(generator_run *run, poet_device *device)
+{
+    poet_tokenizer *tokenizer;
+    uint64_t fingerprint = 0;
+    POET_TRY(poet_tokenizer_load(device, run->tokenizer, &tokenizer));
+    poet_status status = poet_tokenizer_fingerprint(tokenizer, &fingerprint);
+    if (!status)
+        status = poet_tokfile_check_fingerprint(run->file, fingerprint);
+    if (!status && run->heldout)
+        status = open_tokens(run->heldout, fingerprint, &run->heldout_file);
+    if (!status)
+        status = run->from ? load(run, device, fingerprint)
+                           : create(run, device, tokenizer, fingerprint);
+    poet_tokenizer_destroy(tokenizer);
     return status;
 }
 
@@ -158,7 +181,7 @@ static poet_status prepare(cli_context *context, generator_run *run, poet_device
     run->config.grid = grid;
     run->config.fps = header->fps;
     POET_TRY(check_grid(run->file, path, &grid));
-    POET_TRY(create(run, device));
+    POET_TRY(make(run, device));
     return run->heldout_file ? check_grid(run->heldout_file, run->heldout, &grid) : POET_OK;
 }
 
@@ -191,6 +214,9 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                  "the tokenizer that made the tokens"),
         CLI_PATH("heldout", 0, &run->heldout, "FILE.ptok", NULL,
                  "tokens of held-out clips, for the bits per clip in reports"),
+        CLI_PATH("from", 0, &run->from, "FILE", NULL,
+                 "a trained generator to go on with, on these clips; its network and vocabulary "
+                 "stay as they are"),
         CLI_INT("width", 0, &c->width, 8, 4096, "N", "256", "of the large transformer"),
         CLI_INT("layers", 0, &c->layers, 1, 64, "N", "6", "of the large transformer"),
         CLI_INT("heads", 0, &c->heads, 1, 64, "N", "4", "of the large transformer"),
@@ -218,7 +244,8 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                        "The token file comes from 'pocketpoet encode'.\n"
                        "\n"
                        "Ctrl-C saves; the same command goes on where it stopped.",
-        .examples = "train-generator train.ptok -t tok.safetensors -o gen.safetensors",
+        .examples = "train-generator train.ptok -t tok.safetensors -o gen.safetensors\n"
+                    "train-generator mine.ptok -t tok.st --from gen.st -o mine.st -n 1000",
         .options = options,
         .json = true,
     };

@@ -43,7 +43,7 @@ static poet_status feed(void *opaque, int64_t step, poet_program *program)
     for (int i = 0; i < r->b; i++)
         POET_TRY(poet_sequence_batch_fill(f->m, &f->batch, i, f->codes + i * per_clip,
                                           drops_text(r, step, i) ? NULL : f->captions[i]));
-    poet_sequence_batch_pack(&f->m->config, &f->batch, r->seed, (uint64_t)step);
+    poet_sequence_batch_pack(&f->m->config, &f->batch, ~r->seed, (uint64_t)step);
     return poet_sequence_batch_set(&f->m->config, &f->batch, program);
 }
 

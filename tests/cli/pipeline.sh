@@ -21,6 +21,11 @@ works train-generator train.ptok -t model/tokenizer.safetensors --heldout heldou
   -o model/generator.safetensors
 [[ $stderr == *bits_per_clip* ]] || fail "train-generator tells no bits per clip: $stderr"
 
+works train-generator heldout.ptok -t model/tokenizer.safetensors --from model/generator.safetensors --steps 2 \
+  -o further.safetensors --batch 2
+cmp -s further.safetensors model/generator.safetensors && fail "train-generator --from changes nothing"
+works inspect further.safetensors
+
 # The same clip alone and in a batch; other seeds, other clips.
 works generate "a red circle" --model ./model -o alone.png --enlarge 1 --seed 5
 printf 'a blue star\n\na red circle\na green ring\n' >prompts.txt
