@@ -245,7 +245,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                        "\n"
                        "Ctrl-C saves; the same command goes on where it stopped.",
         .examples = "train-generator train.ptok -t tok.safetensors -o gen.safetensors\n"
-                    "train-generator mine.ptok -t tok.st --from gen.st -o mine.st -n 1000",
+                    "train-generator mine.ptok -t tok.st --from gen.st -o mine.st",
         .options = options,
         .json = true,
     };
