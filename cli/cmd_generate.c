@@ -104,7 +104,7 @@ static poet_status check_outputs(const generate_run *run)
     if (!status && run->output)
         status = poet_video_can_write(path);
     if (!status && run->sheet)
-        status = poet_video_can_write(run->sheet);
+        status = cli_can_write(run->sheet, "png");
     poet_free(path);
     return status;
 }

@@ -37,7 +37,7 @@ bool cli_training_bf16(const cli_training *training);
         CLI_FLOAT("average", 0, &(t)->average, 0, 0.99999, "D", "0",                               \
                   "keep a running average of weights with this decay; 0: none"),                   \
         CLI_SEED("seed", 's', &(t)->seed, "1", "of weights and of the order of clips"),            \
-        CLI_PATH("metrics", 0, &(t)->metrics, "FILE.jsonl", NULL, "append a line for every log"),  \
+        CLI_PATH("metrics", 0, &(t)->metrics, "FILE.jsonl", NULL, "a line for every log"),         \
         CLI_LONG("log-every", 0, &(t)->log_steps, 1, 1000000000, "N", "50",                        \
                  "steps between two lines of the log"),                                            \
         CLI_LONG("report-every", 0, &(t)->report_steps, 0, 1000000000, "N", "0",                   \

@@ -11,6 +11,9 @@ build_packages=(
 # clang checks what gcc does not; ffmpeg and gnuplot make inputs and pictures.
 test_packages=(clang clang-format clang-tidy binutils ffmpeg gnuplot-nox)
 
+# What fuzz targets are linked with; not every release has packages of these names.
+fuzz_packages=(libclang-rt-dev libomp-dev)
+
 say() {
   printf '%s\n' "$*" >&2
 }

@@ -9,6 +9,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
 
 install_packages "${build_packages[@]}" "${test_packages[@]}"
+install_packages "${fuzz_packages[@]}" || say "without ${fuzz_packages[*]} the fuzz targets are skipped"
 cd "$repository"
 say "building with sanitizers"
 build_preset asan
