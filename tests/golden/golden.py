@@ -7,7 +7,7 @@ two rows of the codebook, a draw between two logits) is refused: choose other cl
 
 Its file has string pairs "caption.I", "guidance", "temperature", "seed", "stride", and the tensors
   clipI.frames U8 (T,H,W,3), clipI.codes I32 (t,h,w,1), clipI.pixels F32: every STRIDE-th decoded value before rounding
-  text I32 (captions,P): ids of each caption
+  text.R I32 (captions,R): ids of each caption with room for R, for several R of which one is P
   scored.codes I32 (n,codes), scored.bits F64 (n): clip i given caption i
   logits.keep F32 (N,2), logits.groups I32 (G), logits.slots F32 (G,S,K): scored clip 0, groups as if all were written
   written.codes I32 (n,codes): what is drawn for caption i with seed SEED + i, guidance and temperature
@@ -33,7 +33,8 @@ CAPTIONS = [
     "",
     "ein gr\u00fcner Kreis, \u8d64\u3044\u5186\u304c\u53f3\u3078 \U0001f3c3",
     "3 stars: 12green+7 (fast!)",
-    "\u00c9\u00e9" * 20 + " aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "\u00c9\u00e9" * 20 + " FUZZY " + "background" * 7 + "123456789" * 4 + "left" * 7 + "bc\u00c9" * 2,
+    "1 2 3 4 5 6 7 8 9 0 1 2 3 4",
     "a small yellow triangle moves right, then a large cyan ring moves up and then nothing moves at all",
 ]
 
@@ -50,9 +51,11 @@ def load(path):
     assert int(metadata["poet.crc32"], 16) == zlib.crc32(zeroed), f"{path}: checksum"
     tensors = {}
     for name, entry in header.items():
-        assert entry["dtype"] == "F32", f"{path}: {name} is not F32"
         a, b = entry["data_offsets"]
-        tensors[name] = np.frombuffer(data[end + a:end + b], "<f4").reshape(entry["shape"]).astype(np.float64)
+        raw = data[end + a:end + b]
+        if entry["dtype"] == "BF16":  # the upper half of an F32
+            raw = (np.frombuffer(raw, "<u2").astype("<u4") << 16).tobytes()
+        tensors[name] = np.frombuffer(raw, "<f4").reshape(entry["shape"]).astype(np.float64)
     return tensors, metadata
 
 
@@ -366,8 +369,9 @@ def main(folder):
         codes = encode(tokenizer, patch, frames)
         out[f"clip{i}.frames"], out[f"clip{i}.codes"] = frames, codes
         out[f"clip{i}.pixels"] = decode(tokenizer, patch, codes).ravel()[::STRIDE]
-    ids = [ids_of(generator.vocabulary, caption, generator.c["text"]) for caption in CAPTIONS]
-    out["text"] = np.array([row + [PAD] * (generator.c["text"] - len(row)) for row in ids])
+    for room in 128, 40, generator.c["text"]:
+        ids = [ids_of(generator.vocabulary, caption, room) for caption in CAPTIONS]
+        out[f"text.{room}"] = np.array([row + [PAD] * (room - len(row)) for row in ids])
     out["written.codes"] = np.array([generator.write(row, SEED + i) for i, row in enumerate(ids[:2])])
     out["scored.codes"] = np.array([out["clip1.codes"].ravel(), out["written.codes"][1], some_codes(generator, 4)])
     scores = [generator.teacher_forced(codes, row) for codes, row in zip(out["scored.codes"], ids)]
