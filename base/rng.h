@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* The four 32-bit words of one counter block. */
+/* The four 32-bit words of one counter block. Counter words 0 and 1 are the low and high half of
+ * counter_low, 2 and 3 those of counter_high; key words are the low and high half of seed. */
 void poet_philox(uint64_t seed, uint64_t counter_high, uint64_t counter_low, uint32_t out[4]);
 
 /* A sequential reader over one stream of a seed. Streams of different numbers are independent. */

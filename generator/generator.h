@@ -17,6 +17,8 @@
  * group is the one at the same place in the time before. The codes of such a group are copied, in
  * training and in sampling, and cost the small transformer nothing.
  *
+ * docs/models.md has the mathematics, tensor by tensor.
+ *
  * Sampling: classifier-free guidance, temperature, top-k, top-p, min-p; a KV cache; many prompts in
  * one batch. A clip is a function of (model, prompt, seed, settings) alone: the same whatever batch
  * it is in. */

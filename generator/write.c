@@ -159,7 +159,8 @@ static poet_status allocate(writing *w)
     w->start = poet_calloc(rows, sizeof(int32_t));
     w->settings = poet_calloc(b * 5, sizeof(float));
     bool all = w->grouped && w->before && w->neighbours && w->around && w->position && w->keys &&
-               w->codes && w->ids && w->lengths && w->slot_position && w->start && w->settings;
+               w->keep_keys && w->keep && w->states && w->codes && w->ids && w->lengths &&
+               w->slot_position && w->start && w->settings;
     return all ? POET_OK : POET_ERR_NOMEM;
 }
 

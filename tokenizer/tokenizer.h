@@ -9,6 +9,8 @@
  * Group norms work per frame, convolutions see no later frame: frame t of the output depends on no
  * input after t, so a long video gives the same codes and pixels in chunks as in one piece.
  *
+ * docs/models.md has the mathematics, tensor by tensor.
+ *
  * Quantizers behind one interface: VQ with EMA codebooks and restart of dead codes (van den Oord et
  * al. 2017), residual VQ of any depth (Zeghidour et al. 2021), FSQ (Mentzer et al. 2023), LFQ (Yu
  * et al. 2023). */
