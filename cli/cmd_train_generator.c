@@ -15,7 +15,7 @@ typedef struct generator_run {
     const char *tokenizer, *heldout, *from;
     int group, vocabulary;
     float drop_text;
-    bool no_neighbours, no_keep;
+    bool no_neighbours, no_around, no_keep;
     poet_tokfile *file, *heldout_file;
     poet_generator *generator;
 } generator_run;
@@ -233,6 +233,8 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                   "share of examples without caption, for guidance"),
         CLI_FLAG("no-neighbours", 0, &run->no_neighbours,
                  "leave out the vectors of the codes around a group"),
+        CLI_FLAG("no-around", 0, &run->no_around,
+                 "leave out the vectors of the cells around a cell"),
         CLI_FLAG("no-keep", 0, &run->no_keep, "write every group anew, also what stands still"),
         CLI_END,
     };
@@ -253,7 +255,8 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
     if (!run->tokenizer)
         return POET_FAIL(POET_ERR_ARG, "train-generator wants --tokenizer FILE");
     c->group_h = c->group_w = run->group;
-    c->neighbours = c->around = !run->no_neighbours;
+    c->neighbours = !run->no_neighbours;
+    c->around = !run->no_around;
     c->keep = !run->no_keep;
     return POET_OK;
 }

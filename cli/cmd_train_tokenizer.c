@@ -71,6 +71,8 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
         CLI_INT("decoder-blocks", 0, &c->decoder_blocks, 0, 10, "N", "3", "residual blocks"),
         CLI_INT("encoder-time", 0, &c->encoder_time, 1, 3, "N", "1",
                 "1: what stands still keeps its codes; 3: the encoder sees the time before"),
+        CLI_FLAG("frame-norms", 0, &c->frame_norms,
+                 "norms over whole frames, not of each place: codes change with all that moves"),
         CLI_CHOICE("quantizer", 0, &run->quantizer, quantizers, "NAME", "vq",
                    "how vectors become codes"),
         CLI_INT("levels", 0, &c->levels, 1, POET_MAX_RESIDUAL_LEVELS, "N", "1",

@@ -125,7 +125,7 @@ poet_status poet_generator_config_parse(const char *text, poet_generator_config 
     for (int i = 0; ok && i < SWITCHES; i++) {
         json_t *value = json_object_get(root, switches[i].name);
         bool on = json_is_true(value);
-        ok = json_is_boolean(value);
+        ok = !value || json_is_boolean(value); /* off where a file does not say so */
         memcpy((char *)out + switches[i].offset, &on, sizeof on);
     }
     for (int i = 0; ok && i < FIELDS; i++) {

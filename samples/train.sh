@@ -11,10 +11,10 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 install_packages "${build_packages[@]}" gnuplot-nox
 build_preset release pocketpoet
 
-tokenizer_options=(--patch 4 --codes 1024 --width 64 --muon-rate 0.02 --crop 32 --batch 16 --steps 5000
-  --average 0.998 --report-every 1000)
-encode_options=(--count 40000)
-generator_options=(--group 4 --width 192 --layers 4 --slot-width 128 --text 24 --batch 8 --steps 7000 --average 0.998
-  --report-every 1000)
+tokenizer_options=(--patch 8 --codes 1024 --width 64 --frame-norms --encoder-time 3 --steps 3000 --average 0.998
+  --report-every 500)
+encode_options=(--count 12000)
+generator_options=(--no-around --no-keep --width 192 --layers 4 --slot-width 128 --batch 8 --steps 4200
+  --average 0.998 --report-every 700)
 train_model "${1:-$repository/samples/models/shapes}" "${2:-$repository/build/train-shapes}" \
-  synth:shapes --clips 400000
+  synth:shapes --clips 40000

@@ -87,12 +87,12 @@ void poet_tokenizer_config_text(const poet_tokenizer_config *config, char out[51
     json_t *levels = json_array();
     for (int i = 0; i < config->fsq_channels; i++)
         json_array_append_new(levels, json_integer(config->fsq_levels[i]));
-    json_t *root =
-        json_pack("{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i, s:i}", "patch", config->patch,
-                  "quantizer", quantizer_names[config->quantizer], "codes", config->codes, "levels",
-                  config->levels, "fsq_levels", levels, "dim", config->dim, "width", config->width,
-                  "encoder_blocks", config->encoder_blocks, "encoder_time", config->encoder_time,
-                  "decoder_blocks", config->decoder_blocks);
+    json_t *root = json_pack(
+        "{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i, s:i, s:b}", "patch", config->patch,
+        "quantizer", quantizer_names[config->quantizer], "codes", config->codes, "levels",
+        config->levels, "fsq_levels", levels, "dim", config->dim, "width", config->width,
+        "encoder_blocks", config->encoder_blocks, "decoder_blocks", config->decoder_blocks,
+        "encoder_time", config->encoder_time, "frame_norms", config->frame_norms);
     char *text = json_dumps(root, JSON_COMPACT);
     snprintf(out, 512, "%s", text ? text : "");
     free(text);
@@ -113,12 +113,15 @@ poet_status poet_tokenizer_config_parse(const char *text, poet_tokenizer_config 
 {
     const char *quantizer = NULL;
     json_t *levels = NULL, *root = json_loads(text, 0, NULL);
-    *out = (poet_tokenizer_config){0};
-    int bad = json_unpack(root, "{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i, s:i}", "patch",
-                          &out->patch, "quantizer", &quantizer, "codes", &out->codes, "levels",
-                          &out->levels, "fsq_levels", &levels, "dim", &out->dim, "width",
-                          &out->width, "encoder_blocks", &out->encoder_blocks, "encoder_time",
-                          &out->encoder_time, "decoder_blocks", &out->decoder_blocks);
+    int frame_norms = 1; /* of files that do not say so */
+    *out = (poet_tokenizer_config){.encoder_time = 3};
+    int bad =
+        json_unpack(root, "{s:i, s:s, s:i, s:i, s:o, s:i, s:i, s:i, s:i, s?i, s?b}", "patch",
+                    &out->patch, "quantizer", &quantizer, "codes", &out->codes, "levels",
+                    &out->levels, "fsq_levels", &levels, "dim", &out->dim, "width", &out->width,
+                    "encoder_blocks", &out->encoder_blocks, "decoder_blocks", &out->decoder_blocks,
+                    "encoder_time", &out->encoder_time, "frame_norms", &frame_norms);
+    out->frame_norms = frame_norms != 0;
     bool ok = !bad && parse_quantizer(quantizer, &out->quantizer) &&
               json_array_size(levels) <= POET_MAX_FSQ_CHANNELS;
     for (size_t i = 0; ok && i < json_array_size(levels); i++)

@@ -2,23 +2,28 @@
 
 #include "compute/layers.h"
 
-enum { KERNEL = 3, CONVS_PER_BLOCK = 2 };
+enum { KERNEL = 3, CONVS_PER_BLOCK = 2, NORM_GROUPS = 8 };
 
 static const poet_linear_options plain = {.bias = true, .init = {POET_INIT_NORMAL, 0}};
 static const poet_linear_options silent = {.bias = true, .init = {POET_INIT_CONSTANT, 0}};
 
-/* The norm is of each place alone, not of its frame: what moves elsewhere does not change it. */
-static poet_val norm_silu(poet_graph *g, const char *name, poet_val x)
+/* A norm of each place alone is not changed by what moves elsewhere. */
+static poet_val norm_silu(poet_graph *g, const char *name, poet_val x, bool frame_norm)
 {
+    if (frame_norm)
+        return poet_group_norm_layer(g, name, x, NORM_GROUPS, POET_ACT_SILU);
     return poet_act(g, poet_rms_norm_layer(g, name, x), POET_ACT_SILU);
 }
 
-static poet_val residual_block(poet_graph *g, const char *name, poet_val x, int time)
+static poet_val residual_block(poet_graph *g, const char *name, poet_val x, int time,
+                               bool frame_norms)
 {
     int64_t c = poet_dim(g, x, -1);
     poet_scope_begin(g, name);
-    poet_val h = poet_conv(g, "conv1", norm_silu(g, "norm1", x), c, time, KERNEL, POET_NORMAL(0));
-    h = poet_conv(g, "conv2", norm_silu(g, "norm2", h), c, time, KERNEL, POET_NORMAL(0));
+    poet_val h = norm_silu(g, "norm1", x, frame_norms);
+    h = poet_conv(g, "conv1", h, c, time, KERNEL, POET_NORMAL(0));
+    h = norm_silu(g, "norm2", h, frame_norms);
+    h = poet_conv(g, "conv2", h, c, time, KERNEL, POET_NORMAL(0));
     poet_scope_end(g);
     return poet_add(g, x, h);
 }
@@ -43,18 +48,25 @@ static poet_val learned_linear(poet_graph *g, poet_val x, int64_t out)
     return poet_linear(g, "linear", x, out, plain);
 }
 
+/* What differs between encoder and decoder. */
+typedef struct side {
+    const char *name;
+    int64_t out;
+    int blocks, time;
+    linear_path linear;
+} side;
+
 /* linear(x) + last(silu(norm(blocks(first(x))))), with last at zero in the beginning. */
-static poet_val half(poet_graph *g, const char *name, poet_val x, int64_t out, int width,
-                     int blocks, int time, linear_path linear)
+static poet_val half(poet_graph *g, const poet_tokenizer_config *config, const side *s, poet_val x)
 {
     static const char *const names[] = {"block0", "block1", "block2", "block3", "block4",
                                         "block5", "block6", "block7", "block8", "block9"};
-    poet_scope_begin(g, name);
-    poet_val h = poet_linear(g, "first", x, width, plain);
-    for (int i = 0; i < blocks; i++)
-        h = residual_block(g, names[i], h, time);
-    h = norm_silu(g, "norm", h);
-    poet_val y = poet_add(g, linear(g, x, out), poet_linear(g, "last", h, out, silent));
+    poet_scope_begin(g, s->name);
+    poet_val h = poet_linear(g, "first", x, config->width, plain);
+    for (int i = 0; i < s->blocks; i++)
+        h = residual_block(g, names[i], h, s->time, config->frame_norms);
+    h = norm_silu(g, "norm", h, config->frame_norms);
+    poet_val y = poet_add(g, s->linear(g, x, s->out), poet_linear(g, "last", h, s->out, silent));
     poet_scope_end(g);
     return y;
 }
@@ -66,14 +78,14 @@ static int64_t patch_values(const poet_tokenizer_config *config)
 
 poet_val poet_encoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val patches)
 {
-    return half(g, "encoder", patches, config->dim, config->width, config->encoder_blocks,
-                config->encoder_time, kept_linear);
+    side s = {"encoder", config->dim, config->encoder_blocks, config->encoder_time, kept_linear};
+    return half(g, config, &s, patches);
 }
 
 poet_val poet_decoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val vectors)
 {
-    return half(g, "decoder", vectors, patch_values(config), config->width, config->decoder_blocks,
-                KERNEL, learned_linear);
+    side s = {"decoder", patch_values(config), config->decoder_blocks, KERNEL, learned_linear};
+    return half(g, config, &s, vectors);
 }
 
 int poet_encoder_context(const poet_tokenizer_config *config)

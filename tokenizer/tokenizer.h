@@ -46,6 +46,7 @@ typedef struct poet_tokenizer_config {
     int width; /* channels of the convolutions, a multiple of 8 */
     int encoder_blocks, decoder_blocks;
     int encoder_time; /* latent frames an encoder's convolution sees: 1, or 3 */
+    bool frame_norms; /* group norms over a frame, not RMS norms of each place */
 } poet_tokenizer_config;
 
 /* 1,024 codes, 4 x 4 pixels, 16 dimensions, width 64, 2 + 3 blocks. */
