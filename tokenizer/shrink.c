@@ -1,31 +1,11 @@
 /* Between a tokenizer and the maps: its codebook as points, and the tokenizer with a smaller one. */
 #include "tokenizer/shrink.h"
 
+#include "base/matrix.h"
 #include "base/memory.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* The lower triangle (dim,dim) of the Cholesky factor of a positive semidefinite matrix, in place. What is
- * zero up to rounding stays zero: such directions count for nothing. */
-static void cholesky(double *m, int dim)
-{
-    double trace = 0;
-    for (int i = 0; i < dim; i++)
-        trace += m[i * dim + i];
-    for (int j = 0; j < dim; j++) {
-        for (int k = 0; k < j; k++)
-            m[j * dim + j] -= m[j * dim + k] * m[j * dim + k];
-        double pivot = m[j * dim + j] > 1e-12 * trace ? sqrt(m[j * dim + j]) : 0;
-        m[j * dim + j] = pivot;
-        for (int i = j + 1; i < dim; i++) {
-            for (int k = 0; k < j; k++)
-                m[i * dim + j] -= m[i * dim + k] * m[j * dim + k];
-            m[i * dim + j] = pivot > 0 ? m[i * dim + j] / pivot : 0;
-        }
-    }
-}
 
 /* W'W of the decoder's linear path, weight (patch values, dim). */
 static poet_status decoder_metric(poet_tokenizer *tokenizer, double *out)
@@ -54,7 +34,7 @@ static poet_status to_patches(poet_tokenizer *tokenizer, poet_codebook *book)
     double *l = poet_alloc(dim * dim * sizeof *l);
     poet_status status = l ? decoder_metric(tokenizer, l) : POET_ERR_NOMEM;
     if (!status)
-        cholesky(l, book->dim);
+        poet_cholesky_factor(l, book->dim);
     for (size_t n = 0; n < (size_t)book->levels * (size_t)book->codes && !status; n++)
         for (size_t j = 0; j < dim; j++) {
             double sum = 0;
