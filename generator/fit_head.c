@@ -8,20 +8,18 @@
 
 enum { STEPS = 40 };
 
-/* Rows of both regressions, gathered from clips. A row of codes is a slot of a group that is written in new codes; a
- * row of keeping is a group. */
+/* Rows of the regression, gathered from clips: slots of groups that are written in new codes. */
 typedef struct gathering {
     poet_generator *smaller;
     const poet_shrink_map *map;
     poet_whole teacher, student;
     poet_rng rng;
-    int32_t *merged; /* (clips,N,S) new codes in the order of writing */
-    int32_t *grid;   /* (POET_WHOLE_CLIPS, codes of a clip) the same in the order of the grid */
-    int64_t written_left, written_wanted; /* groups still to come, and still wanted */
-    int64_t groups_left, groups_wanted;
-    int64_t n, keep_n;           /* rows so far */
-    float *x, *labels;           /* (rows,slot width), (rows,K') */
-    float *keep_x, *keep_labels; /* (groups,width), (groups,2) */
+    int32_t *merged; /* (clips,N,S): new codes in the order of writing */
+    int32_t *grid;   /* (POET_WHOLE_CLIPS, codes of a clip): the same in the order of the grid */
+    float *group;    /* (S,K'): labels of one group */
+    int64_t left, wanted; /* slots still to come, and still wanted */
+    int64_t n;            /* rows so far */
+    float *x, *labels;    /* (rows,slot width), (rows,K') */
 } gathering;
 
 static void gathering_free(gathering *t)
@@ -32,8 +30,7 @@ static void gathering_free(gathering *t)
     poet_free(t->grid);
     poet_free(t->x);
     poet_free(t->labels);
-    poet_free(t->keep_x);
-    poet_free(t->keep_labels);
+    poet_free(t->group);
 }
 
 static bool is_written(const poet_generator_config *c, const int32_t *merged, int group)
@@ -41,8 +38,8 @@ static bool is_written(const poet_generator_config *c, const int32_t *merged, in
     return !c->keep || !poet_sequence_keeps(c, merged, group);
 }
 
-/* New codes of all clips, and how many of their groups are written. */
-static void count_groups(gathering *t, int clips, const int32_t *codes, int64_t rows)
+/* New codes of all clips, and how many slots of theirs are written. */
+static void count_slots(gathering *t, int clips, const int32_t *codes, int64_t rows)
 {
     const poet_generator_config *c = &t->smaller->config;
     int64_t per_clip = poet_grid_codes(&c->grid);
@@ -51,12 +48,9 @@ static void count_groups(gathering *t, int clips, const int32_t *codes, int64_t 
         int32_t *merged = t->merged + i * per_clip;
         poet_merged_clip(c, t->map, codes + i * per_clip, merged);
         for (int g = 0; g < groups; g++)
-            t->written_left += is_written(c, merged, g);
+            t->left += is_written(c, merged, g) ? slots : 0;
     }
-    int64_t wanted = rows / slots;
-    t->groups_left = (int64_t)clips * groups;
-    t->written_wanted = wanted < t->written_left ? wanted : t->written_left;
-    t->groups_wanted = wanted < t->groups_left ? wanted : t->groups_left;
+    t->wanted = rows < t->left ? rows : t->left;
 }
 
 static poet_status gathering_create(gathering *t, poet_generator *generator, int clips,
@@ -68,24 +62,22 @@ static poet_status gathering_create(gathering *t, poet_generator *generator, int
     t->grid = poet_alloc(POET_WHOLE_CLIPS * per_clip * sizeof *t->grid);
     if (!t->merged || !t->grid)
         return POET_ERR_NOMEM;
-    count_groups(t, clips, codes, rows);
-    size_t n = (size_t)t->written_wanted * (size_t)poet_generator_slots(c);
-    size_t groups = (size_t)t->groups_wanted;
+    count_slots(t, clips, codes, rows);
+    size_t n = (size_t)t->wanted, slots = (size_t)poet_generator_slots(c);
     t->x = poet_alloc(n * (size_t)c->slot_width * sizeof *t->x);
     t->labels = poet_alloc(n * (size_t)c->codes * sizeof *t->labels);
-    t->keep_x = poet_alloc(groups * (size_t)c->width * sizeof *t->keep_x);
-    t->keep_labels = poet_alloc(groups * 2 * sizeof *t->keep_labels);
-    if (!t->x || !t->labels || !t->keep_x || !t->keep_labels)
+    t->group = poet_alloc(slots * (size_t)c->codes * sizeof *t->group);
+    if (!t->x || !t->labels || !t->group)
         return POET_ERR_NOMEM;
     POET_TRY(poet_whole_create(generator, &t->teacher));
     return poet_whole_create(t->smaller, &t->student);
 }
 
 /* Draws `wanted` of `left` without replacement, one question after the other. */
-static bool take(poet_rng *rng, int64_t *left, int64_t *wanted)
+static bool take(gathering *t)
 {
-    bool taken = (int64_t)poet_rng_below(rng, (uint32_t)(*left)--) < *wanted;
-    *wanted -= taken;
+    bool taken = (int64_t)poet_rng_below(&t->rng, (uint32_t)t->left--) < t->wanted;
+    t->wanted -= taken;
     return taken;
 }
 
@@ -111,34 +103,24 @@ static void condition_on_writing(const poet_generator_config *c, const int32_t *
     }
 }
 
-static void gather_codes(gathering *t, const int32_t *merged, int clip, int group)
+static void gather_group(gathering *t, const int32_t *merged, int clip, int group)
 {
     const poet_generator_config *c = &t->smaller->config, *old = &t->teacher.m->config;
     int slots = poet_generator_slots(c);
+    size_t width = (size_t)c->slot_width, codes = (size_t)c->codes;
     int64_t row = ((int64_t)clip * poet_generator_groups(c) + group) * slots;
-    float *labels = t->labels + t->n * c->codes;
-    memcpy(t->x + t->n * c->slot_width, t->student.hidden + row * c->slot_width,
-           (size_t)slots * (size_t)c->slot_width * sizeof *t->x);
     for (int s = 0; s < slots; s++)
         poet_merged_probabilities(t->map, s % t->map->levels,
                                   t->teacher.logits + (row + s) * old->codes,
-                                  labels + s * c->codes);
-    condition_on_writing(c, merged, group, labels);
-    t->n += slots;
-}
-
-/* Whether a group is kept is taken from the clips: the exact chance would want the sum over all ways of writing the
- * same codes again. */
-static void gather_keeping(gathering *t, const int32_t *merged, int clip, int group)
-{
-    const poet_generator_config *c = &t->smaller->config;
-    int64_t row = (int64_t)clip * poet_generator_groups(c) + group;
-    float *label = t->keep_labels + 2 * t->keep_n;
-    memcpy(t->keep_x + t->keep_n * c->width, t->student.states + row * c->width,
-           (size_t)c->width * sizeof *t->keep_x);
-    label[1] = is_written(c, merged, group) ? 0 : 1;
-    label[0] = 1 - label[1];
-    t->keep_n++;
+                                  t->group + s * c->codes);
+    condition_on_writing(c, merged, group, t->group);
+    for (int s = 0; s < slots; s++)
+        if (take(t)) {
+            memcpy(t->x + t->n * c->slot_width, t->student.hidden + (row + s) * c->slot_width,
+                   width * sizeof *t->x);
+            memcpy(t->labels + t->n * c->codes, t->group + s * c->codes, codes * sizeof *t->labels);
+            t->n++;
+        }
 }
 
 static poet_status gather(gathering *t, int some, const int32_t *codes, const int32_t *merged,
@@ -151,54 +133,13 @@ static poet_status gather(gathering *t, int some, const int32_t *codes, const in
     POET_TRY(poet_whole_run(&t->teacher, some, codes, captions));
     POET_TRY(poet_whole_run(&t->student, some, t->grid, captions));
     for (int i = 0; i < some; i++)
-        for (int g = 0; g < poet_generator_groups(c); g++) {
-            const int32_t *own = merged + i * per_clip;
-            if (is_written(c, own, g) && take(&t->rng, &t->written_left, &t->written_wanted))
-                gather_codes(t, own, i, g);
-            if (c->keep && take(&t->rng, &t->groups_left, &t->groups_wanted))
-                gather_keeping(t, own, i, g);
-        }
+        for (int g = 0; g < poet_generator_groups(c); g++)
+            if (is_written(c, merged + i * per_clip, g))
+                gather_group(t, merged + i * per_clip, i, g);
     return POET_OK;
 }
 
-/* ---- the two linear maps ---- */
-
-/* A linear layer of the model as the regression wants it: rows of all that its logits come from. */
-typedef struct layer {
-    poet_params *params;
-    int weight_index, bias_index;
-    size_t weight_bytes, bias_bytes;
-    float *weight, *bias;
-} layer;
-
-static void layer_free(layer *l)
-{
-    poet_free(l->weight);
-    poet_free(l->bias);
-}
-
-static poet_status layer_open(poet_generator *m, const char *weight, const char *bias, layer *l)
-{
-    *l = (layer){.params = m->params,
-                 .weight_index = poet_params_find(m->params, weight),
-                 .bias_index = poet_params_find(m->params, bias)};
-    if (l->weight_index < 0 || l->bias_index < 0)
-        return POET_FAIL(POET_ERR_MISMATCH, "%s: no such parameter in the generator", weight);
-    l->weight_bytes = poet_tensor_bytes(poet_params_tensor(m->params, l->weight_index));
-    l->bias_bytes = poet_tensor_bytes(poet_params_tensor(m->params, l->bias_index));
-    l->weight = poet_alloc(l->weight_bytes);
-    l->bias = poet_alloc(l->bias_bytes);
-    if (!l->weight || !l->bias)
-        return POET_ERR_NOMEM;
-    POET_TRY(poet_params_read(l->params, l->weight_index, l->weight, l->weight_bytes));
-    return poet_params_read(l->params, l->bias_index, l->bias, l->bias_bytes);
-}
-
-static poet_status layer_write(const layer *l)
-{
-    POET_TRY(poet_params_write(l->params, l->weight_index, l->weight, l->weight_bytes));
-    return poet_params_write(l->params, l->bias_index, l->bias, l->bias_bytes);
-}
+/* ---- the head ---- */
 
 /* weight (K',slot width) += factor V'v: what the codes' vectors add to their rows, V being "vector_out". */
 static poet_status add_vectors(const gathering *t, float factor, float *weight)
@@ -221,59 +162,60 @@ static poet_status add_vectors(const gathering *t, float factor, float *weight)
     return status;
 }
 
-static poet_status fit_codes(gathering *t, const poet_task *task, poet_fit_result *out)
+/* A parameter of the head and its values. */
+static poet_status read_values(poet_params *params, int index, float **out)
 {
-    layer l;
+    size_t bytes = poet_tensor_bytes(poet_params_tensor(params, index));
+    *out = poet_alloc(bytes);
+    return *out ? poet_params_read(params, index, *out, bytes) : POET_ERR_NOMEM;
+}
+
+static poet_status write_values(poet_params *params, int index, const float *values)
+{
+    return poet_params_write(params, index, values,
+                             poet_tensor_bytes(poet_params_tensor(params, index)));
+}
+
+static poet_status fit_head(gathering *t, const poet_task *task, poet_fit_result *out)
+{
     const poet_generator_config *c = &t->smaller->config;
-    poet_status status = layer_open(t->smaller, "slots.head.weight", "slots.head.bias", &l);
+    poet_params *params = t->smaller->params;
+    int weight = poet_params_find(params, "slots.head.weight");
+    int bias = poet_params_find(params, "slots.head.bias");
     poet_regression r = {.rows = t->n,
                          .dim = c->slot_width,
                          .classes = c->codes,
                          .x = t->x,
                          .labels = t->labels,
-                         .weight = l.weight,
-                         .bias = l.bias,
                          .steps = STEPS};
+    if (weight < 0 || bias < 0)
+        return POET_FAIL(POET_ERR_MISMATCH, "slots.head: no such parameters in the generator");
+    poet_status status = read_values(params, weight, &r.weight);
     if (!status)
-        status = add_vectors(t, 1, l.weight);
+        status = read_values(params, bias, &r.bias);
+    if (!status)
+        status = add_vectors(t, 1, r.weight);
     if (!status)
         status = poet_regression_fit(t->smaller->device, &r, task, out);
     if (!status)
-        status = add_vectors(t, -1, l.weight);
+        status = add_vectors(t, -1, r.weight);
     if (!status)
-        status = layer_write(&l);
-    layer_free(&l);
-    return status;
-}
-
-static poet_status fit_keeping(gathering *t, const poet_task *task, poet_fit_result *out)
-{
-    layer l;
-    poet_status status = layer_open(t->smaller, "keep.weight", "keep.bias", &l);
-    poet_regression r = {.rows = t->keep_n,
-                         .dim = t->smaller->config.width,
-                         .classes = 2,
-                         .x = t->keep_x,
-                         .labels = t->keep_labels,
-                         .weight = l.weight,
-                         .bias = l.bias,
-                         .steps = STEPS};
+        status = write_values(params, weight, r.weight);
     if (!status)
-        status = poet_regression_fit(t->smaller->device, &r, task, out);
-    if (!status)
-        status = layer_write(&l);
-    layer_free(&l);
+        status = write_values(params, bias, r.bias);
+    poet_free(r.bias);
+    poet_free(r.weight);
     return status;
 }
 
 poet_status poet_generator_fit(poet_generator *generator, const poet_shrink_map *map,
                                poet_generator *smaller, int n, const int32_t *codes,
                                const char *const *captions, int64_t rows, uint64_t seed,
-                               const poet_task *task, poet_generator_fit_result *out)
+                               const poet_task *task, poet_fit_result *out)
 {
     int64_t per_clip = poet_grid_codes(&smaller->config.grid);
     gathering t = {.smaller = smaller, .map = map};
-    *out = (poet_generator_fit_result){.codes = {.rows = 0}};
+    *out = (poet_fit_result){.rows = 0};
     poet_rng_init(&t.rng, seed, 0);
     poet_status status = gathering_create(&t, generator, n, codes, rows);
     for (int i = 0; i < n && !status; i += POET_WHOLE_CLIPS) {
@@ -287,9 +229,7 @@ poet_status poet_generator_fit(poet_generator *generator, const poet_shrink_map 
             status = POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %d of %d clips", i + some, n);
     }
     if (!status && t.n)
-        status = fit_codes(&t, task, &out->codes);
-    if (!status && t.keep_n)
-        status = fit_keeping(&t, task, &out->keep);
+        status = fit_head(&t, task, out);
     poet_generator_forget_programs(smaller);
     gathering_free(&t);
     return status;

@@ -34,23 +34,20 @@ poet_status poet_generator_score_merged(poet_generator *generator, const poet_sh
                                         int n, const int32_t *codes, const char *const *captions,
                                         double *bits);
 
-/* How close a head is to the exact sums, nats a row (a code, or a keeping): the cross-entropy before and after
- * fitting, and the least possible one, the entropy of the sums. */
+/* How close a head is to the exact sums, nats a code: the cross-entropy before and after fitting, and the least
+ * possible one, the entropy of the sums. */
 typedef struct poet_fit_result {
     int64_t rows;
     double least, before, after;
 } poet_fit_result;
 
-typedef struct poet_generator_fit_result {
-    poet_fit_result codes, keep; /* keep has no rows where the model keeps nothing */
-} poet_generator_fit_result;
-
 /* Fits the head of smaller (made by poet_generator_shrink from generator and map) on n clips of old codes with their
  * captions: softmax regression from its hidden states to the exact sums. Convex, without a gradient through the
- * model; at most `rows` codes are used, drawn with seed from all clips. */
+ * model; at most `rows` codes are used, drawn with seed from all clips. What says whether a group is kept is left as it
+ * is: it reads the same states, which merging hardly moves. */
 poet_status poet_generator_fit(poet_generator *generator, const poet_shrink_map *map,
                                poet_generator *smaller, int n, const int32_t *codes,
                                const char *const *captions, int64_t rows, uint64_t seed,
-                               const poet_task *task, poet_generator_fit_result *out);
+                               const poet_task *task, poet_fit_result *out);
 
 #endif

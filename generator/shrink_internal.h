@@ -15,7 +15,6 @@ typedef struct poet_whole {
     poet_sequence_batch batch;
     float *logits; /* (clips,N,S,K) */
     float *hidden; /* (clips,N,S,slot width) */
-    float *states; /* (clips,N,width) */
     float *keep;   /* (clips,N,2): written, kept; NULL where the model keeps nothing */
 } poet_whole;
 
