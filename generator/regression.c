@@ -15,7 +15,7 @@ enum { HISTORY = 8 };
 
 static const double ridge =
     1e-4; /* towards the start: as if so large a share of rows had its answers */
-static const double good_enough = 1e-5; /* nats: a step that gains less is the last */
+static const double good_enough = 1e-4; /* nats: a step that gains less is the last */
 
 typedef struct fit {
     const poet_regression *r;
