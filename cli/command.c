@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,4 +79,63 @@ poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char
     POET_TRY(check_operands(context, spec));
     context->progress.quiet = context->quiet;
     return POET_OK;
+}
+
+/* ---- tables of commands ---- */
+
+const cli_command *cli_command_find(const cli_command *table, int n, const char *verb,
+                                    const char *name)
+{
+    enum { MAX_NAMES = 64 };
+
+    const char *names[MAX_NAMES], *space = *verb ? " " : "";
+    for (int i = 0; i < n && i < MAX_NAMES; i++) {
+        if (strcmp(name, table[i].name) == 0)
+            return &table[i];
+        names[i] = table[i].name;
+    }
+    const char *near = cli_nearest(name, names, n < MAX_NAMES ? n : MAX_NAMES);
+    if (near)
+        POET_FAIL(POET_ERR_ARG, "there is no command '%s%s%.80s'; did you mean '%s%s%s'?", verb,
+                  space, name, verb, space, near);
+    else
+        POET_FAIL(POET_ERR_ARG,
+                  "there is no command '%s%s%.80s'; 'pocketpoet %s%s--help' lists them", verb,
+                  space, name, verb, space);
+    return NULL;
+}
+
+void cli_commands_help(const cli_command *table, int n, FILE *out)
+{
+    for (int i = 0; i < n; i++)
+        fprintf(out, "  %-16s %s\n", table[i].name, table[i].help);
+}
+
+static void print_group(const cli_context *context, const cli_group *group)
+{
+    printf("usage: pocketpoet %s COMMAND [options] [arguments]\n\n%s\n\ncommands:\n", context->verb,
+           group->description);
+    cli_commands_help(group->table, group->n, stdout);
+    print_examples(group->examples);
+}
+
+poet_status cli_group_run(cli_context *context, const cli_group *group, int argc, char **argv)
+{
+    char verb[64];
+    if (argc < 2)
+        return POET_FAIL(POET_ERR_ARG, "%s wants a command; 'pocketpoet %s --help' lists them",
+                         context->verb, context->verb);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_group(context, group);
+        return POET_OK;
+    }
+    const cli_command *c = cli_command_find(group->table, group->n, context->verb, argv[1]);
+    if (!c)
+        return POET_ERR_ARG;
+    const char *own = context->verb;
+    snprintf(verb, sizeof verb, "%s %s", own, c->name);
+    context->verb = verb;
+    poet_status status = c->run(context, argc - 1, argv + 1);
+    context->verb = own;
+    return status;
 }

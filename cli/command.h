@@ -27,6 +27,30 @@ typedef struct cli_context {
 
 typedef poet_status (*cli_command_fn)(cli_context *context, int argc, char **argv);
 
+/* A row of a table of commands: of the program's, or of one command's own (`codebook shrink`). */
+typedef struct cli_command {
+    const char *name, *help;
+    cli_command_fn run;
+} cli_command;
+
+/* The row of that name, or NULL and a sentence with the likeliest slip. verb is the command whose table it is, "" for the
+ * program's. */
+const cli_command *cli_command_find(const cli_command *table, int n, const char *verb,
+                                    const char *name);
+
+/* "  name  help" for each row. */
+void cli_commands_help(const cli_command *table, int n, FILE *out);
+
+/* A command that is a table of commands: runs the row that argv[1] names, with the verb "codebook shrink";
+ * --help prints the table. */
+typedef struct cli_group {
+    const char *description, *examples; /* as in cli_spec */
+    const cli_command *table;
+    int n;
+} cli_group;
+
+poet_status cli_group_run(cli_context *context, const cli_group *group, int argc, char **argv);
+
 /* A command's face: everything its --help says. */
 typedef struct cli_spec {
     const char *operands; /* as in the usage line: "PROMPT...", "[FILE]"; NULL: none */
@@ -43,6 +67,7 @@ poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char
 
 poet_status cmd_import(cli_context *context, int argc, char **argv);
 poet_status cmd_bench(cli_context *context, int argc, char **argv);
+poet_status cmd_codebook(cli_context *context, int argc, char **argv);
 poet_status cmd_decode(cli_context *context, int argc, char **argv);
 poet_status cmd_encode(cli_context *context, int argc, char **argv);
 poet_status cmd_eval(cli_context *context, int argc, char **argv);

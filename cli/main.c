@@ -8,12 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct command {
-    const char *name, *help;
-    cli_command_fn run;
-} command;
-
-static const command commands[] = {
+static const cli_command commands[] = {
     {"generate", "write a short video of a sentence", cmd_generate},
     {"train-tokenizer", "learn a codebook, an encoder and a decoder from clips",
      cmd_train_tokenizer},
@@ -22,6 +17,7 @@ static const command commands[] = {
     {"encode", "clips to a token file", cmd_encode},
     {"decode", "a clip of a token file to a video", cmd_decode},
     {"eval", "figures of a model on held-out clips", cmd_eval},
+    {"codebook", "shrink a codebook and its generator; what it is used for", cmd_codebook},
     {"bench", "how fast this machine trains and writes", cmd_bench},
     {"info", "what this build and machine can do; what is inside a model", cmd_info},
     {"inspect", "what is inside a file: a model, tokens, a dataset, a video", cmd_inspect},
@@ -39,27 +35,9 @@ static void print_usage(FILE *out)
     fprintf(out, "usage: pocketpoet COMMAND [options] [arguments]\n\n"
                  "Turns a sentence into a short video, and trains the models that do it.\n\n"
                  "commands:\n");
-    for (int i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-16s %s\n", commands[i].name, commands[i].help);
+    cli_commands_help(commands, COMMANDS, out);
     fprintf(out, "\n'pocketpoet COMMAND --help' explains a command; --version prints the version.\n"
                  "Exit status: 0 done, 1 failed or interrupted, 2 wrong usage.\n");
-}
-
-static const command *find_command(const char *name)
-{
-    const char *names[COMMANDS];
-    for (int i = 0; i < COMMANDS; i++) {
-        if (strcmp(name, commands[i].name) == 0)
-            return &commands[i];
-        names[i] = commands[i].name;
-    }
-    const char *near = cli_nearest(name, names, COMMANDS);
-    if (near)
-        POET_FAIL(POET_ERR_ARG, "there is no command '%.80s'; did you mean '%s'?", name, near);
-    else
-        POET_FAIL(POET_ERR_ARG, "there is no command '%.80s'; 'pocketpoet --help' lists them",
-                  name);
-    return NULL;
 }
 
 /* A full disk behind stdout shows only here. */
@@ -84,7 +62,7 @@ static int exit_status(poet_status status)
 
 static int run_command(const char *name, int argc, char **argv)
 {
-    const command *c = find_command(name);
+    const cli_command *c = cli_command_find(commands, COMMANDS, "", name);
     if (!c)
         return exit_status(POET_ERR_ARG);
     cli_context context = {.verb = c->name};
@@ -95,7 +73,7 @@ static int run_command(const char *name, int argc, char **argv)
     return exit_status(status);
 }
 
-/* `help`, `help COMMAND` and the options that stand alone. */
+/* `help`, `help COMMAND`, `help codebook shrink` and the options that stand alone. */
 static int run_global(int argc, char **argv)
 {
     if (strcmp(argv[1], "--version") == 0) {
@@ -103,8 +81,8 @@ static int run_global(int argc, char **argv)
         return exit_status(POET_OK);
     }
     if (argc > 2) {
-        char help[] = "--help", *arguments[] = {argv[2], help, NULL};
-        return run_command(argv[2], 2, arguments);
+        char help[] = "--help", *arguments[] = {argv[2], argc > 3 ? argv[3] : help, help, NULL};
+        return run_command(argv[2], argc > 3 ? 3 : 2, arguments);
     }
     print_usage(stdout);
     return exit_status(POET_OK);

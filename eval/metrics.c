@@ -3,6 +3,8 @@
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 double poet_psnr(const uint8_t *a, const uint8_t *b, size_t count)
 {
@@ -115,6 +117,42 @@ poet_usage poet_code_usage(const int64_t *counts, int k)
     }
     usage.perplexity = usage.tokens ? exp(entropy) : 0;
     return usage;
+}
+
+static int by_count(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static double percentile(const int64_t *sorted, int k, double share)
+{
+    double at = share * (k - 1);
+    int low = (int)at, high = low + 1 < k ? low + 1 : low;
+    return (double)sorted[low] + (at - low) * (double)(sorted[high] - sorted[low]);
+}
+
+poet_status poet_code_samples_measure(const int64_t *counts, int k, poet_code_samples *out)
+{
+    int64_t *sorted = poet_alloc((size_t)k * sizeof *sorted);
+    double total = 0, ranked = 0;
+    *out = (poet_code_samples){0};
+    if (!sorted)
+        return POET_ERR_NOMEM;
+    memcpy(sorted, counts, (size_t)k * sizeof *sorted);
+    qsort(sorted, (size_t)k, sizeof *sorted, by_count);
+    for (int i = 0; i < k; i++) {
+        total += (double)sorted[i];
+        ranked += (2.0 * i + 1 - k) * (double)sorted[i];
+        out->under_100 += sorted[i] < 100 ? 1.0 / k : 0;
+        out->under_1300 += sorted[i] < 1300 ? 1.0 / k : 0;
+    }
+    out->least = sorted[0];
+    out->p10 = percentile(sorted, k, 0.1);
+    out->median = percentile(sorted, k, 0.5);
+    out->gini = total > 0 ? ranked / (k * total) : 0;
+    poet_free(sorted);
+    return POET_OK;
 }
 
 void poet_mean_add(poet_mean *mean, double value)

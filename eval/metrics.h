@@ -24,6 +24,17 @@ typedef struct poet_usage {
 
 poet_usage poet_code_usage(const int64_t *counts, int k);
 
+/* How many tokens there are of each code 0..k-1, by counts[k]; codes without any count too. Percentiles are linear
+ * between the sorted counts. */
+typedef struct poet_code_samples {
+    int64_t least;
+    double p10, median;
+    double gini; /* 0: all codes alike, towards 1: one code has all; 0 without tokens */
+    double under_100, under_1300; /* shares of the codes with fewer tokens than that */
+} poet_code_samples;
+
+poet_status poet_code_samples_measure(const int64_t *counts, int k, poet_code_samples *out);
+
 /* Mean and half the width of the normal 95% interval of the mean. */
 typedef struct poet_mean {
     int64_t n;

@@ -4,7 +4,8 @@
 
 /* Buffers for one clip, and the counts of all. */
 typedef struct measuring {
-    poet_tokenizer *tokenizer;
+    poet_tokenizer *encoder, *decoder;
+    const poet_shrink_map *map; /* between them; NULL: none */
     poet_grid grid;
     int32_t *codes;
     uint8_t *frames;
@@ -15,15 +16,17 @@ typedef struct measuring {
 static poet_status measure_clip(measuring *m, const poet_clip *clip)
 {
     double ssim;
-    int k = poet_tokenizer_get_config(m->tokenizer)->codes;
-    POET_TRY(
-        poet_tokenizer_encode(m->tokenizer, clip->pixels, clip->t, clip->h, clip->w, m->codes));
-    POET_TRY(poet_tokenizer_decode(m->tokenizer, m->codes, &m->grid, m->frames));
+    int k = poet_tokenizer_get_config(m->decoder)->codes;
+    int64_t count = poet_grid_codes(&m->grid);
+    POET_TRY(poet_tokenizer_encode(m->encoder, clip->pixels, clip->t, clip->h, clip->w, m->codes));
+    if (m->map)
+        poet_shrink_map_codes(m->map, m->codes, count / m->grid.levels, m->codes);
+    POET_TRY(poet_tokenizer_decode(m->decoder, m->codes, &m->grid, m->frames));
     POET_TRY(poet_ssim(clip->pixels, m->frames, clip->t, clip->h, clip->w, &ssim));
     size_t bytes = (size_t)clip->t * (size_t)clip->h * (size_t)clip->w * 3;
     poet_mean_add(&m->out->psnr, poet_psnr(clip->pixels, m->frames, bytes));
     poet_mean_add(&m->out->ssim, ssim);
-    for (int64_t i = 0; i < poet_grid_codes(&m->grid); i++)
+    for (int64_t i = 0; i < count; i++)
         m->counts[i % m->grid.levels * k + m->codes[i]]++;
     return POET_OK;
 }
@@ -50,25 +53,40 @@ static poet_status measure_split(measuring *m, const poet_dataset *dataset, poet
     return POET_OK;
 }
 
+static poet_status measure(measuring *m, const poet_dataset *dataset, poet_split split, uint64_t n,
+                           const poet_task *task)
+{
+    const poet_tokenizer_config *config = poet_tokenizer_get_config(m->decoder);
+    poet_clip shape = poet_dataset_geometry(dataset);
+    *m->out = (poet_reconstruction){.codes = config->codes * config->levels};
+    POET_TRY(poet_tokenizer_grid(config, shape.t, shape.h, shape.w, &m->grid));
+    m->codes = poet_alloc((size_t)poet_grid_codes(&m->grid) * sizeof *m->codes);
+    m->frames = poet_alloc((size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3);
+    m->counts = poet_calloc((size_t)m->out->codes, sizeof *m->counts);
+    poet_status status = m->codes && m->frames && m->counts ? POET_OK : POET_ERR_NOMEM;
+    if (!status)
+        status = measure_split(m, dataset, split, n, task);
+    if (!status)
+        m->out->usage = poet_code_usage(m->counts, m->out->codes);
+    poet_free(m->counts);
+    poet_free(m->frames);
+    poet_free(m->codes);
+    return status;
+}
+
 poet_status poet_measure_reconstruction(poet_tokenizer *tokenizer, const poet_dataset *dataset,
                                         poet_split split, uint64_t n, const poet_task *task,
                                         poet_reconstruction *out)
 {
-    const poet_tokenizer_config *config = poet_tokenizer_get_config(tokenizer);
-    poet_clip shape = poet_dataset_geometry(dataset);
-    measuring m = {.tokenizer = tokenizer, .out = out};
-    *out = (poet_reconstruction){.codes = config->codes * config->levels};
-    POET_TRY(poet_tokenizer_grid(config, shape.t, shape.h, shape.w, &m.grid));
-    m.codes = poet_alloc((size_t)poet_grid_codes(&m.grid) * sizeof *m.codes);
-    m.frames = poet_alloc((size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3);
-    m.counts = poet_calloc((size_t)out->codes, sizeof *m.counts);
-    poet_status status = m.codes && m.frames && m.counts ? POET_OK : POET_ERR_NOMEM;
-    if (!status)
-        status = measure_split(&m, dataset, split, n, task);
-    if (!status)
-        out->usage = poet_code_usage(m.counts, out->codes);
-    poet_free(m.counts);
-    poet_free(m.frames);
-    poet_free(m.codes);
-    return status;
+    measuring m = {.encoder = tokenizer, .decoder = tokenizer, .out = out};
+    return measure(&m, dataset, split, n, task);
+}
+
+poet_status poet_measure_remapped(poet_tokenizer *tokenizer, const poet_shrink_map *map,
+                                  poet_tokenizer *smaller, const poet_dataset *dataset,
+                                  poet_split split, uint64_t n, const poet_task *task,
+                                  poet_reconstruction *out)
+{
+    measuring m = {.encoder = tokenizer, .decoder = smaller, .map = map, .out = out};
+    return measure(&m, dataset, split, n, task);
 }

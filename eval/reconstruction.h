@@ -5,7 +5,7 @@
 #include "base/task.h"
 #include "datasets/dataset.h"
 #include "eval/metrics.h"
-#include "tokenizer/tokenizer.h"
+#include "tokenizer/shrink.h"
 
 typedef struct poet_reconstruction {
     poet_mean psnr, ssim; /* over clips */
@@ -17,5 +17,12 @@ typedef struct poet_reconstruction {
 poet_status poet_measure_reconstruction(poet_tokenizer *tokenizer, const poet_dataset *dataset,
                                         poet_split split, uint64_t n, const poet_task *task,
                                         poet_reconstruction *out);
+
+/* The same for clips that the old tokenizer encoded and whose codes a map has turned into those of the smaller one: what
+ * is left of token files that are remapped. usage is of the new codes. */
+poet_status poet_measure_remapped(poet_tokenizer *tokenizer, const poet_shrink_map *map,
+                                  poet_tokenizer *smaller, const poet_dataset *dataset,
+                                  poet_split split, uint64_t n, const poet_task *task,
+                                  poet_reconstruction *out);
 
 #endif

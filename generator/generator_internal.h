@@ -88,9 +88,10 @@ poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *co
 poet_val poet_model_keep(poet_graph *g, const poet_generator_config *config, poet_val states);
 
 /* States (R,C) of the groups that are written, the cells around, and the codes already in each
- * group, before (R,S), K in slot 0 -> logits (R,S,K). */
+ * group, before (R,S), K in slot 0 -> logits (R,S,K). *hidden (may be NULL): what the head sees,
+ * (R,S,slot width). */
 poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, poet_val states,
-                          poet_val around, poet_val before);
+                          poet_val around, poet_val before, poet_val *hidden);
 
 /* The share of the cells around in what enters the small transformer, for all slots of a group:
  * (R,S,slot width); POET_NONE where the model has none. */

@@ -145,7 +145,6 @@ static poet_val slot_positions(poet_graph *g, const poet_generator_config *c)
 static poet_val slot_logits(poet_graph *g, const poet_generator_config *c, poet_val table,
                             poet_val x)
 {
-    x = poet_rms_norm_layer(g, "norm", x);
     poet_val logits = poet_linear(g, "head", x, c->codes, silent_with_bias);
     if (c->grid.levels > 1)
         return logits;
@@ -171,7 +170,7 @@ poet_val poet_model_keep(poet_graph *g, const poet_generator_config *config, poe
 }
 
 poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, poet_val states,
-                          poet_val around, poet_val before)
+                          poet_val around, poet_val before, poet_val *hidden)
 {
     char name[16];
     int64_t rows = poet_dim(g, before, 0);
@@ -186,8 +185,11 @@ poet_val poet_model_slots(poet_graph *g, const poet_generator_config *config, po
         x = poet_add(g, x, seen);
     for (int i = 0; i < config->slot_layers; i++)
         x = poet_transformer_block(g, block_name(i, name), x, POET_NONE, slot_options(config));
+    x = poet_rms_norm_layer(g, "norm", x);
     poet_val logits = slot_logits(g, config, table, x);
     poet_scope_end(g);
+    if (hidden)
+        *hidden = x;
     return logits;
 }
 
@@ -206,7 +208,7 @@ poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *conf
     for (int i = 0; i < config->slot_layers; i++)
         x = poet_transformer_block_cached(g, block_name(i, name), "cache", x, position, POET_NONE,
                                           poet_generator_slots(config), slot_options(config));
-    poet_val logits = slot_logits(g, config, table, x);
+    poet_val logits = slot_logits(g, config, table, poet_rms_norm_layer(g, "norm", x));
     poet_scope_end(g);
     return poet_reshape(g, logits, POET_SHAPE(rows, config->codes));
 }
@@ -246,7 +248,7 @@ poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int
     poet_val x = poet_model_blocks(g, config, poet_concat(g, 2, parts, 1), lengths);
     poet_val states = poet_slice(g, x, 1, config->text, n);
     poet_val written = written_states(g, config, states, r);
-    poet_val logits = poet_model_slots(g, config, written, groups.around, before);
+    poet_val logits = poet_model_slots(g, config, written, groups.around, before, NULL);
     poet_val loss = poet_cross_entropy(g, logits, targets, rows);
     if (kept)
         *kept = POET_NONE;

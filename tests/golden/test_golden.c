@@ -169,7 +169,7 @@ static void teacher_forced(const golden *it, float *slots, float *keep)
     poet_val x = poet_model_blocks(g, &c, poet_concat(g, 2, parts, 1), lengths);
     poet_val states = poet_slice(g, x, 1, c.text, n);
     poet_val rows = poet_reshape(g, states, POET_SHAPE(n, c.width));
-    poet_result(g, "logits", poet_model_slots(g, &c, rows, groups.around, before));
+    poet_result(g, "logits", poet_model_slots(g, &c, rows, groups.around, before, NULL));
     poet_result(g, "keeping", poet_model_keep(g, &c, states));
     poet_program *program;
     poet_sequence_batch batch;

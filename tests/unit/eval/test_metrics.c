@@ -64,11 +64,31 @@ static void test_mean(void)
     CHECK_CLOSE(mean.interval, 1.96 * sqrt(2.5 / 5), 1e-12);
 }
 
+static void test_samples(void)
+{
+    poet_code_samples s;
+    /* Sorted 0 50 100 1300 2550, sum 4000: Gini (-4 0 - 2 50 + 0 + 2 1300 + 4 2550) / (5 4000); the tenth percentile at
+     * place 0.4. */
+    const int64_t counts[] = {1300, 0, 2550, 50, 100}, none[] = {0, 0}, even[] = {7, 7, 7};
+    CHECK_OK(poet_code_samples_measure(counts, 5, &s));
+    CHECK_INT(s.least, 0);
+    CHECK_CLOSE(s.p10, 20, 1e-9);
+    CHECK_CLOSE(s.median, 100, 1e-9);
+    CHECK_CLOSE(s.gini, 12700.0 / 20000, 1e-12);
+    CHECK_CLOSE(s.under_100, 0.4, 1e-12);
+    CHECK_CLOSE(s.under_1300, 0.6, 1e-12);
+    CHECK_OK(poet_code_samples_measure(none, 2, &s));
+    CHECK(s.gini == 0 && s.under_100 == 1);
+    CHECK_OK(poet_code_samples_measure(even, 3, &s));
+    CHECK(s.gini == 0 && s.median == 7);
+}
+
 int main(void)
 {
     test_psnr();
     test_ssim();
     test_usage();
     test_mean();
+    test_samples();
     return CHECK_RESULT();
 }

@@ -136,7 +136,7 @@ static void whole_logits(poet_generator *m, const int32_t *codes, const char *ca
     poet_val x = poet_model_blocks(g, c, poet_concat(g, 2, parts, 1), lengths);
     poet_val states = poet_slice(g, x, 1, c->text, n);
     poet_val rows = poet_reshape(g, states, POET_SHAPE(n, c->width));
-    poet_result(g, "logits", poet_model_slots(g, c, rows, groups.around, before));
+    poet_result(g, "logits", poet_model_slots(g, c, rows, groups.around, before, NULL));
     if (c->keep)
         poet_result(g, "keeping", poet_model_keep(g, c, states));
     CHECK_OK(poet_program_create(g, &program));

@@ -1,0 +1,10 @@
+/* Small dense matrices on the host, in double. */
+#ifndef POET_BASE_MATRIX_H
+#define POET_BASE_MATRIX_H
+
+/* matrix (n,n), row-major, symmetric and positive semidefinite: its lower triangle becomes L with L L' = matrix
+ * (Cholesky); the upper one is left as it was. A pivot below 1e-12 of the trace counts as zero, and so does its
+ * column: such directions count for nothing. */
+void poet_cholesky_factor(double *matrix, int n);
+
+#endif

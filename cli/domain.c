@@ -1,0 +1,157 @@
+#include "cli/domain.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "codec/tokfile.h"
+
+#include <string.h>
+
+typedef struct reading {
+    const char *spec;
+    poet_tokenizer *tokenizer;
+    const poet_tokenizer_config *config;
+    const cli_domain_options *options;
+    int64_t total; /* clips that will be read */
+    cli_domain *out;
+} reading;
+
+static poet_status keep_whole(reading *r, const poet_grid *grid, const int32_t *codes,
+                              const char *caption)
+{
+    cli_domain *d = r->out;
+    int64_t per_clip = poet_grid_codes(grid);
+    int64_t room = r->total < r->options->whole ? r->total : r->options->whole;
+    if (!d->codes) {
+        d->grid = *grid;
+        d->codes = poet_alloc((size_t)(room * per_clip) * sizeof *d->codes);
+        d->captions = poet_calloc((size_t)room, sizeof *d->captions);
+        if (!d->codes || !d->captions)
+            return POET_ERR_NOMEM;
+    }
+    if (grid->t != d->grid.t || grid->h != d->grid.h || grid->w != d->grid.w)
+        return POET_FAIL(POET_ERR_MISMATCH,
+                         "%s: clip %d has %dx%dx%d codes, the first one %dx%dx%d", r->spec, d->n,
+                         grid->t, grid->h, grid->w, d->grid.t, d->grid.h, d->grid.w);
+    memcpy(d->codes + d->n * per_clip, codes, (size_t)per_clip * sizeof *codes);
+    d->captions[d->n] = poet_strdup(caption);
+    return d->captions[d->n++] ? POET_OK : POET_ERR_NOMEM;
+}
+
+static poet_status add_clip(reading *r, const poet_grid *grid, const int32_t *codes,
+                            const char *caption)
+{
+    cli_domain *d = r->out;
+    int64_t count = poet_grid_codes(grid);
+    for (int64_t i = 0; i < count; i++)
+        d->counts[i % grid->levels * r->config->codes + codes[i]]++;
+    d->tokens += count;
+    d->clips++;
+    if (d->n < r->options->whole)
+        POET_TRY(keep_whole(r, grid, codes, caption));
+    poet_task_progress(r->options->task, &(poet_progress){.what = "read codes",
+                                                          .done = (double)d->clips,
+                                                          .total = (double)r->total,
+                                                          .unit = "clips"});
+    if (poet_task_stopped(r->options->task))
+        return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %lld of %lld clips",
+                         (long long)d->clips, (long long)r->total);
+    return POET_OK;
+}
+
+static void limit_clips(reading *r, uint64_t count)
+{
+    uint64_t limit = (uint64_t)r->options->limit;
+    r->total = (int64_t)(limit && limit < count ? limit : count);
+}
+
+static poet_status read_tokens(reading *r, const poet_tokfile *file)
+{
+    uint64_t fingerprint;
+    const poet_tokfile_header *header = poet_tokfile_get_header(file);
+    POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &fingerprint));
+    POET_TRY(poet_tokfile_check_fingerprint(file, fingerprint));
+    if ((int)header->codes != r->config->codes || (int)header->levels != r->config->levels)
+        return POET_FAIL(POET_ERR_MISMATCH, "%s: has %u codes on %u levels, the tokenizer %d on %d",
+                         r->spec, header->codes, header->levels, r->config->codes,
+                         r->config->levels);
+    limit_clips(r, poet_tokfile_count(file));
+    poet_status status = POET_OK;
+    for (size_t i = 0; i < (size_t)r->total && !status; i++) {
+        poet_tokfile_clip info = poet_tokfile_info(file, i);
+        poet_grid grid = {(int)info.t, (int)info.h, (int)info.w, (int)header->levels};
+        int32_t *codes = poet_alloc(poet_tokfile_code_count(file, i) * sizeof *codes);
+        status = codes ? poet_tokfile_read(file, i, (uint32_t *)codes) : POET_ERR_NOMEM;
+        if (!status)
+            status = add_clip(r, &grid, codes, info.caption);
+        poet_free(codes);
+    }
+    return status;
+}
+
+static poet_status encode_clip(reading *r, const poet_example *example)
+{
+    const poet_clip *clip = &example->clip;
+    poet_grid grid;
+    POET_TRY(poet_tokenizer_grid(r->config, clip->t, clip->h, clip->w, &grid));
+    int32_t *codes = poet_alloc((size_t)poet_grid_codes(&grid) * sizeof *codes);
+    poet_status status =
+        codes ? poet_tokenizer_encode(r->tokenizer, clip->pixels, clip->t, clip->h, clip->w, codes)
+              : POET_ERR_NOMEM;
+    if (!status)
+        status = add_clip(r, &grid, codes, example->caption);
+    poet_free(codes);
+    return status;
+}
+
+static poet_status read_dataset(reading *r, const poet_dataset *dataset)
+{
+    limit_clips(r, poet_dataset_count(dataset, r->options->split));
+    for (uint64_t i = 0; i < (uint64_t)r->total; i++) {
+        poet_example example;
+        POET_TRY(poet_dataset_read(dataset, r->options->split, i, &example));
+        poet_status status = encode_clip(r, &example);
+        poet_example_free(&example);
+        POET_TRY(status);
+    }
+    return POET_OK;
+}
+
+static poet_status read_all(reading *r)
+{
+    poet_status status;
+    if (poet_is_file(r->spec)) {
+        poet_tokfile *file;
+        POET_TRY(poet_tokfile_open(r->spec, &file));
+        status = read_tokens(r, file);
+        poet_tokfile_close(file);
+    } else {
+        poet_dataset *dataset;
+        POET_TRY(cli_data_open(r->spec, r->options->data, &dataset));
+        status = read_dataset(r, dataset);
+        poet_dataset_close(dataset);
+    }
+    if (!status && !r->total)
+        status = POET_FAIL(POET_ERR_ARG, "%s: has no clips in it", r->spec);
+    return status;
+}
+
+poet_status cli_domain_read(const char *spec, poet_tokenizer *tokenizer,
+                            const cli_domain_options *options, cli_domain *out)
+{
+    const poet_tokenizer_config *config = poet_tokenizer_get_config(tokenizer);
+    reading r = {
+        .spec = spec, .tokenizer = tokenizer, .config = config, .options = options, .out = out};
+    *out = (cli_domain){0};
+    out->counts = poet_calloc((size_t)config->levels * (size_t)config->codes, sizeof *out->counts);
+    return out->counts ? read_all(&r) : POET_ERR_NOMEM;
+}
+
+void cli_domain_free(cli_domain *domain)
+{
+    for (int i = 0; i < domain->n; i++)
+        poet_free(domain->captions[i]);
+    poet_free(domain->captions);
+    poet_free(domain->codes);
+    poet_free(domain->counts);
+    *domain = (cli_domain){0};
+}

@@ -1,0 +1,121 @@
+#!/bin/bash
+# codebook.sh PROGRAM: a tokenizer and its generator shrunk, tokens remapped, and what these commands refuse.
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+
+data=(synth:shapes --size 32 --frames 5 --clips 40 --heldout-clips 8)
+small=(--patch 8 --codes 32 --dim 6 --width 8 --encoder-blocks 1 --decoder-blocks 1)
+tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-layers 1)
+mkdir model
+
+works train-tokenizer "${data[@]}" "${small[@]}" --steps 6 -o model/tokenizer.safetensors
+works encode "${data[@]}" -t model/tokenizer.safetensors -o train.ptok
+works train-generator train.ptok -t model/tokenizer.safetensors "${tiny[@]}" --steps 20 -o model/generator.safetensors
+
+# ---- help ----
+
+works codebook --help
+[[ $stdout == "usage: pocketpoet codebook COMMAND"* ]] || fail "codebook --help: $stdout"
+for command in shrink inspect remap; do
+  [[ $stdout == *"  $command "* ]] || fail "codebook --help does not name $command"
+done
+for command in shrink inspect remap; do
+  works codebook $command --help
+  page=$stdout
+  [[ $page == "usage: pocketpoet codebook $command "*examples:* ]] || fail "codebook $command --help: $page"
+  awk 'length > 80 { exit 1 }' <<<"$page" || fail "codebook $command --help is wider than 80 columns"
+  works help codebook $command
+  [ "$page" = "$stdout" ] || fail "help codebook $command differs from its --help"
+  while read -r example; do
+    eval "works ${example#pocketpoet } --help"
+  done < <(sed -n 's/^  \(pocketpoet .*\)/\1/p' <<<"$page")
+done
+
+# ---- inspect ----
+
+works codebook inspect train.ptok --model ./model --picture codes.png --json
+for key in codes used dead perplexity samples_min samples_p10 samples_median samples_gini under_100 under_1300; do
+  [[ $stdout == *"\"$key\""* ]] || fail "codebook inspect has no $key: $stdout"
+done
+# 40 clips of 2 x 4 x 4 codes.
+[[ $stdout == *'"clips": 40'*'"tokens": 1280'* ]] || fail "codebook inspect: $stdout"
+tokens=$stdout
+works inspect codes.png
+# 32 patches of 32 pixels in rows of six, with a line between.
+[[ $stdout == *"size: 197, 197"* ]] || fail "the picture of the codes: $stdout"
+works codebook inspect "${data[@]}" -t model/tokenizer.safetensors --json
+[ "${tokens#*clips}" = "${stdout#*clips}" ] || fail "tokens and clips differ: $tokens $stdout"
+
+# ---- shrink: every method; the folder is a model like any other ----
+
+works codebook shrink train.ptok --model ./model -k 16,6 -o small --heldout "${data[@]}" --measure 4 --json
+for key in '"16"' '"6"' distortion nats_before nats_fitted nats_least psnr psnr_remapped bits_per_clip bits_per_clip_exact; do
+  [[ $stdout == *"$key"* ]] || fail "codebook shrink says no $key: $stdout"
+done
+for k in 16 6; do
+  for file in tokenizer generator remap; do
+    [ -s small-$k/$file.safetensors ] || fail "codebook shrink made no small-$k/$file.safetensors"
+  done
+  works inspect small-$k/tokenizer.safetensors --json
+  [[ $stdout == *"\"codes\": $k"* ]] || fail "the smaller tokenizer: $stdout"
+  works codebook remap train.ptok -m small-$k/remap.safetensors -o train-$k.ptok --json
+  [[ $stdout == *'"clips": 40'*"\"codes\": $k"* ]] || fail "codebook remap: $stdout"
+  works decode train-$k.ptok -t small-$k/tokenizer.safetensors -i 3 -o back.png
+  works generate "a red circle" --model ./small-$k -o clip.png
+  works eval "${data[@]}" --model ./small-$k --count 2 --captions 0
+  works train-generator train-$k.ptok -t small-$k/tokenizer.safetensors "${tiny[@]}" --steps 2 -o again.safetensors
+done
+# The same again is the same to the byte; one size more changes nothing.
+works codebook shrink train.ptok --model ./model -k 6 -o again
+for file in tokenizer generator remap; do
+  cmp -s small-6/$file.safetensors again-6/$file.safetensors || fail "$file.safetensors differs in a second run"
+done
+# A remapped file can be remapped again, by the map of the smaller codebook.
+works codebook shrink train-16.ptok --model ./small-16 -k 5 -o twice
+works codebook remap train-16.ptok -m twice-5/remap.safetensors -o twice.ptok
+works decode twice.ptok -t twice-5/tokenizer.safetensors -o back.png
+
+for method in kmeans least-used random; do
+  works codebook shrink "${data[@]}" -t model/tokenizer.safetensors -k 8 -o $method --method $method --distance vectors
+  works codebook remap train.ptok -m $method-8/remap.safetensors -o $method.ptok
+  works decode $method.ptok -t $method-8/tokenizer.safetensors -o back.png
+  [ ! -e $method-8/generator.safetensors ] || fail "a generator from nothing"
+done
+
+# Residual levels, each with a map of its own.
+works train-tokenizer "${data[@]}" "${small[@]}" --levels 2 --steps 3 -o residual.safetensors
+works encode "${data[@]}" -t residual.safetensors -o residual.ptok
+works codebook shrink residual.ptok -t residual.safetensors -k 8 -o residual
+works codebook remap residual.ptok -m residual-8/remap.safetensors -o smaller.ptok
+works decode smaller.ptok -t residual-8/tokenizer.safetensors -o back.png
+works codebook inspect residual.ptok -t residual.safetensors --picture residual.png
+[[ $stdout == *level0:*level1:* ]] || fail "codebook inspect shows no second level: $stdout"
+
+# ---- what is refused ----
+
+refuses 2 "codebook wants a command" codebook
+refuses 2 "there is no command 'codebook shrnk'; did you mean 'codebook shrink'?" codebook shrnk
+refuses 2 "there is no command 'codebook zzz'; 'pocketpoet codebook --help' lists them" codebook zzz
+refuses 2 "wants --codes LIST and --output NAME" codebook shrink train.ptok --model ./model -k 8
+refuses 2 "codebook shrink wants DATA|FILE.ptok" codebook shrink
+for list in 8,x 8, ,8 8.5 "8 4"; do
+  refuses 2 "--codes" codebook shrink train.ptok --model ./model -k "$list" -o x
+done
+refuses 2 "--codes: 33 is not between 2 and the 32 codes" codebook shrink train.ptok --model ./model -k 33 -o x
+refuses 2 "--codes: 1 is not between" codebook shrink train.ptok --model ./model -k 8,1 -o x
+refuses 1 "train-16.ptok" codebook shrink train-16.ptok --model ./model -k 8 -o x
+refuses 1 "train-16.ptok" codebook inspect train-16.ptok --model ./model
+refuses 1 "train-16.ptok" codebook remap train-16.ptok -m small-6/remap.safetensors -o x.ptok
+refuses 1 "model/tokenizer.safetensors: is not a remap file" codebook remap train.ptok -m model/tokenizer.safetensors -o x.ptok
+refuses 1 "no-such-file" codebook remap train.ptok -m no-such-file -o x.ptok
+refuses 1 "no-such-model" codebook inspect train.ptok --model no-such-model
+refuses 2 "must end in .png" codebook inspect train.ptok --model ./model --picture codes.jpg
+refuses 2 "wants --map FILE and --output" codebook remap train.ptok -o x.ptok
+head -c 300 small-6/remap.safetensors >cut.safetensors
+refuses 1 "cut.safetensors" codebook remap train.ptok -m cut.safetensors -o x.ptok
+cp small-6/remap.safetensors broken.safetensors
+printf '\x55' | dd of=broken.safetensors bs=1 seek=$(($(stat -c %s broken.safetensors) - 9)) conv=notrunc status=none
+refuses 1 "broken.safetensors: is damaged" codebook remap train.ptok -m broken.safetensors -o x.ptok
+works train-tokenizer "${data[@]}" "${small[@]}" --quantizer fsq --fsq-levels 4,4 --steps 1 -o fsq.safetensors
+refuses 1 "fsq.safetensors: has FSQ or LFQ, and so no codebook" codebook shrink "${data[@]}" -t fsq.safetensors -k 4 -o x
+
+exit $((failures > 0))
