@@ -158,7 +158,8 @@ static void test_still(poet_device *device)
     for (int i = ROWS * COLUMNS * 3; i < (int)sizeof clip; i++) {
         int frame = i / (ROWS * COLUMNS * 3), column = i / 3 % COLUMNS;
         clip[i] = clip[i % (ROWS * COLUMNS * 3)];
-        clip[i] = column < 4 ? (uint8_t)(255 * (frame / 3 % 2)) : clip[i];
+        if (column < 4)
+            clip[i] = frame / 3 % 2 ? 255 : 0;
     }
     CHECK_OK(poet_tokenizer_encode(t, clip, FRAMES, ROWS, COLUMNS, codes));
     for (int i = CELLS; i < 3 * CELLS; i++) {
