@@ -85,7 +85,8 @@ poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_seque
         }
         poet_sequence_neighbours(c, targets, (int)g,
                                  batch->neighbours + (row + g * s) * POET_NEIGHBOURS);
-        poet_sequence_around(c, targets, (int)g, batch->around + (row + g * s) * POET_AROUND);
+        if (c->around)
+            poet_sequence_around(c, targets, (int)g, batch->around + (row + g * s) * POET_AROUND);
     }
     return POET_OK;
 }

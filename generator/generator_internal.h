@@ -85,7 +85,7 @@ poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *co
                                   poet_val position, poet_val lengths);
 
 /* States (B,n,C) -> logits (B,n,2): the group is written; it is kept from the time before. */
-poet_val poet_model_keep(poet_graph *g, const poet_generator_config *config, poet_val states);
+poet_val poet_model_keep(poet_graph *g, poet_val states);
 
 /* States (R,C) of the groups that are written, the cells around, and the codes already in each
  * group, before (R,S), K in slot 0 -> logits (R,S,K). *hidden (may be NULL): what the head sees,

@@ -24,7 +24,7 @@ static poet_status build(poet_generator *m, poet_program **out)
     poet_result(g, "logits", poet_model_slots(g, c, rows, groups.around, before, &hidden));
     poet_result(g, "hidden", hidden);
     if (c->keep)
-        poet_result(g, "keeping", poet_model_keep(g, c, states));
+        poet_result(g, "keeping", poet_model_keep(g, states));
     return poet_program_create(g, out);
 }
 

@@ -163,9 +163,8 @@ poet_val poet_model_around(poet_graph *g, const poet_generator_config *config, p
     return poet_reshape(g, x, POET_SHAPE(rows, cells * c->grid.levels, c->slot_width));
 }
 
-poet_val poet_model_keep(poet_graph *g, const poet_generator_config *config, poet_val states)
+poet_val poet_model_keep(poet_graph *g, poet_val states)
 {
-    (void)config;
     return poet_linear(g, "keep", states, 2, silent_with_bias);
 }
 
@@ -230,7 +229,7 @@ static poet_val with_keeping(poet_graph *g, const poet_generator_config *config,
     int64_t b = poet_dim(g, states, 0), n = poet_dim(g, states, 1);
     poet_val keep = poet_input(g, "keep", POET_I32, POET_SHAPE(b, n));
     poet_val share = poet_input(g, "share", POET_F32, POET_SCALAR);
-    poet_val loss = poet_cross_entropy(g, poet_model_keep(g, config, states), keep, kept);
+    poet_val loss = poet_cross_entropy(g, poet_model_keep(g, states), keep, kept);
     loss = poet_scale(g, loss, 1.0F / (float)poet_generator_slots(config));
     return poet_add(g, poet_mul(g, slots, share), loss);
 }

@@ -71,7 +71,7 @@ static poet_status build_step(poet_generator *m, int b, int rows)
     if (c->keep) {
         poet_val settings = poet_input(g, "settings", POET_F32, POET_SHAPE(b, 5));
         poet_val keys = poet_input(g, "keep_keys", POET_I32, POET_SHAPE(b, 4));
-        poet_val logits = poet_reshape(g, poet_model_keep(g, c, states), POET_SHAPE(rows, 2));
+        poet_val logits = poet_reshape(g, poet_model_keep(g, states), POET_SHAPE(rows, 2));
         poet_result(g, "keep", poet_sample(g, logits, settings, keys));
     }
     return poet_program_create(g, &m->step);
@@ -231,16 +231,21 @@ static poet_status begin(writing *w, const poet_sampling *sampling)
     return poet_program_set_by_name(m->slots, "settings", w->settings, bytes);
 }
 
-/* The inputs of row i at group n; row i writes clip i % b. */
+/* Row i writes clip i % b. */
+static const int32_t *clip_of(const writing *w, int row)
+{
+    return w->grouped + (size_t)(row % w->b) * (size_t)w->groups * (size_t)w->slots;
+}
+
+/* The inputs of row i at group n. */
 static void place_row(writing *w, int i, int n)
 {
     const poet_generator_config *c = &w->m->config;
     size_t slots = (size_t)w->slots;
-    const int32_t *clip = w->grouped + (size_t)(i % w->b) * (size_t)w->groups * slots;
+    const int32_t *clip = clip_of(w, i);
     for (size_t s = 0; s < slots; s++)
         w->before[(size_t)i * slots + s] = n ? clip[(size_t)(n - 1) * slots + s] : c->codes;
     poet_sequence_neighbours(c, clip, n, w->neighbours + (size_t)i * slots * POET_NEIGHBOURS);
-    poet_sequence_around(c, clip, n, w->around + (size_t)i * slots * POET_AROUND);
     w->position[i] = c->text + n;
 }
 
@@ -288,13 +293,17 @@ static poet_status run_step(writing *w, int n)
     return POET_OK;
 }
 
-static poet_status run_slots(writing *w)
+/* The codes of group n of every clip. */
+static poet_status run_slots(writing *w, int n)
 {
     poet_program *slots = w->m->slots;
     const poet_generator_config *c = &w->m->config;
     size_t bytes = (size_t)w->rows * (size_t)c->width * sizeof *w->states;
     POET_TRY(poet_program_get_by_name(w->m->step, "states", w->states, bytes));
     POET_TRY(poet_program_set_by_name(slots, "states", w->states, bytes));
+    for (int i = 0; i < w->rows && c->around; i++)
+        poet_sequence_around(c, clip_of(w, i), n,
+                             w->around + (size_t)i * (size_t)w->slots * POET_AROUND);
     if (c->around)
         POET_TRY(set_ints(slots, "around", w->around, (int64_t)w->rows * w->slots * POET_AROUND));
     POET_TRY(set_ints(slots, "keys", w->keys, w->slots * (int64_t)w->b * 4));
@@ -315,7 +324,7 @@ static poet_status write_group(writing *w, int n)
     for (int i = 0; i < w->b; i++)
         written += !w->keep[i];
     if (written)
-        POET_TRY(run_slots(w));
+        POET_TRY(run_slots(w, n));
     for (size_t i = 0; i < (size_t)w->b; i++) {
         int32_t *group = w->grouped + (i * groups + (size_t)n) * slots;
         memcpy(group, w->keep[i] ? group - per_time * slots : w->codes + i * slots,

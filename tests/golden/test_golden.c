@@ -170,7 +170,7 @@ static void teacher_forced(const golden *it, float *slots, float *keep)
     poet_val states = poet_slice(g, x, 1, c.text, n);
     poet_val rows = poet_reshape(g, states, POET_SHAPE(n, c.width));
     poet_result(g, "logits", poet_model_slots(g, &c, rows, groups.around, before, NULL));
-    poet_result(g, "keeping", poet_model_keep(g, &c, states));
+    poet_result(g, "keeping", poet_model_keep(g, states));
     poet_program *program;
     poet_sequence_batch batch;
     CHECK_OK(poet_program_create(g, &program));

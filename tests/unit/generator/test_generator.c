@@ -138,7 +138,7 @@ static void whole_logits(poet_generator *m, const int32_t *codes, const char *ca
     poet_val rows = poet_reshape(g, states, POET_SHAPE(n, c->width));
     poet_result(g, "logits", poet_model_slots(g, c, rows, groups.around, before, NULL));
     if (c->keep)
-        poet_result(g, "keeping", poet_model_keep(g, c, states));
+        poet_result(g, "keeping", poet_model_keep(g, states));
     CHECK_OK(poet_program_create(g, &program));
     CHECK_OK(poet_sequence_batch_create(c, 1, (int)n, &batch));
     CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, caption));
