@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "compute/backend.h"
 #include "eval/reconstruction.h"
 #include "generator/shrink_generator.h"
 
@@ -65,8 +64,7 @@ static poet_status open_models(cli_context *context, shrink_run *run)
 {
     POET_TRY(cli_codebook_tokenizer(run->tokenizer, run->model, &run->tokenizer_path));
     if (run->tokenizer) {
-        POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &run->pair.device));
-        POET_TRY(poet_tokenizer_load(run->pair.device, run->tokenizer, &run->pair.tokenizer));
+        POET_TRY(cli_pair_open_tokenizer(run->tokenizer, context->threads, &run->pair));
     } else {
         char *folder;
         POET_TRY(cli_model_find(run->model, &folder));

@@ -76,11 +76,7 @@ poet_status cli_clips_next(void *opaque, int64_t step, int b, uint8_t *frames)
         POET_TRY(open_at(clips, step, b));
     poet_batch batch;
     POET_TRY(poet_prefetch_next(clips->prefetch, &batch));
-    poet_clip shape = poet_dataset_geometry(clips->dataset);
-    size_t h = (size_t)(clips->crop ? clips->crop : shape.h);
-    size_t w = (size_t)(clips->crop ? clips->crop : shape.w);
-    size_t bytes = (size_t)b * (size_t)shape.t * h * w * 3;
-    memcpy(frames, batch.pixels, bytes);
+    memcpy(frames, batch.pixels, batch.bytes);
     clips->next++;
     return POET_OK;
 }

@@ -181,6 +181,7 @@ poet_status poet_prefetch_next(poet_prefetch *p, poet_batch *out)
     *out = (poet_batch){.step = p->next_to_take++,
                         .count = p->batch,
                         .pixels = s->pixels,
+                        .bytes = (size_t)p->batch * p->clip_bytes,
                         .captions = (const char *const *)s->captions,
                         .attributes = (const char *const *)s->attributes};
     pthread_mutex_unlock(&p->lock);

@@ -23,6 +23,7 @@ typedef struct poet_batch {
     uint64_t step;
     int count;
     const uint8_t *pixels;         /* (B,T,H,W,3); H and W are the crop's */
+    size_t bytes;                  /* of all pixels */
     const char *const *captions;   /* B of them */
     const char *const *attributes; /* B JSON objects */
 } poet_batch;
