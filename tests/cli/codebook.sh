@@ -2,9 +2,6 @@
 # codebook.sh PROGRAM: a tokenizer and its generator shrunk, tokens remapped, and what these commands refuse.
 . "$(dirname "${BASH_SOURCE[0]}")/support.sh"
 
-data=(synth:shapes --size 32 --frames 5 --clips 40 --heldout-clips 8)
-small=(--patch 8 --codes 32 --dim 6 --width 8 --encoder-blocks 1 --decoder-blocks 1)
-tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-layers 1)
 mkdir model
 
 works train-tokenizer "${data[@]}" "${small[@]}" --steps 6 -o model/tokenizer.safetensors

@@ -3,9 +3,6 @@
 # command that writes names the file, fails, and leaves nothing half written.
 . "$(dirname "${BASH_SOURCE[0]}")/support.sh"
 
-data=(synth:shapes --size 32 --frames 5 --clips 40 --heldout-clips 8)
-small=(--patch 8 --codes 32 --dim 6 --width 8 --encoder-blocks 1 --decoder-blocks 1)
-tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-layers 1)
 mkdir model
 works train-tokenizer "${data[@]}" "${small[@]}" --steps 2 -o model/tokenizer.safetensors
 works encode "${data[@]}" -t model/tokenizer.safetensors -o train.ptok

@@ -8,6 +8,11 @@ trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 cd "$scratch"
 failures=0
 
+# What makes the smallest model that goes through everything: clips, a tokenizer and a generator.
+data=(synth:shapes --size 32 --frames 5 --clips 40 --heldout-clips 8)
+small=(--patch 8 --codes 32 --dim 6 --width 8 --encoder-blocks 1 --decoder-blocks 1)
+tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-layers 1)
+
 fail() {
   echo "$*"
   failures=$((failures + 1))
