@@ -15,7 +15,7 @@ typedef struct generator_run {
     const char *tokenizer, *heldout, *from;
     int group, vocabulary;
     float drop_text;
-    bool no_neighbours, no_around, no_keep;
+    bool no_neighbours, no_around, no_keep, no_caption;
     poet_tokfile *file, *heldout_file;
     poet_generator *generator;
 } generator_run;
@@ -64,35 +64,70 @@ static poet_status next_tokens(void *opaque, int64_t step, int b, int32_t *codes
     return POET_OK;
 }
 
-/* Held-out bits per clip with the weights as they are. */
+typedef struct heldout_clips {
+    int n;
+    int32_t *codes;
+    const char **captions, **nothing; /* nothing: NULL for every clip */
+    double *bits;
+} heldout_clips;
+
+static poet_status read_heldout(const generator_run *run, heldout_clips *clips)
+{
+    size_t per_clip = (size_t)poet_grid_codes(&run->config.grid);
+    size_t n = poet_tokfile_count(run->heldout_file);
+    n = n < REPORT_CLIPS ? n : REPORT_CLIPS;
+    *clips = (heldout_clips){.n = (int)n,
+                             .codes = poet_alloc(n * per_clip * sizeof *clips->codes),
+                             .captions = poet_calloc(n, sizeof *clips->captions),
+                             .nothing = poet_calloc(n, sizeof *clips->nothing),
+                             .bits = poet_calloc(n, sizeof *clips->bits)};
+    if (!clips->codes || !clips->captions || !clips->nothing || !clips->bits)
+        return POET_ERR_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        POET_TRY(read_clip(run->heldout_file, i, clips->codes + i * per_clip, &clips->captions[i]));
+    return POET_OK;
+}
+
+static void free_heldout(heldout_clips *clips)
+{
+    poet_free(clips->bits);
+    poet_free(clips->nothing);
+    poet_free(clips->captions);
+    poet_free(clips->codes);
+}
+
+static poet_status mean_bits(generator_run *run, heldout_clips *clips, const char *const *captions,
+                             poet_mean *mean)
+{
+    *mean = (poet_mean){0};
+    POET_TRY(poet_generator_score(run->generator, clips->n, clips->codes, captions, clips->bits));
+    for (int i = 0; i < clips->n; i++)
+        poet_mean_add(mean, clips->bits[i]);
+    return POET_OK;
+}
+
+/* Held-out bits per clip with the weights as they are, and without the captions: the difference is
+ * what the model learned to take from them. */
 static poet_status report(void *opaque, int64_t step, char *text, size_t room)
 {
     generator_run *run = opaque;
+    heldout_clips clips;
+    poet_mean with, without;
     (void)step;
     if (!run->heldout_file)
         return POET_OK;
-    size_t n = poet_tokfile_count(run->heldout_file);
-    n = n < REPORT_CLIPS ? n : REPORT_CLIPS;
-    size_t per_clip = (size_t)poet_grid_codes(&run->config.grid);
-    int32_t *codes = poet_alloc(n * per_clip * sizeof *codes);
-    const char **captions = poet_calloc(n, sizeof *captions);
-    double *bits = poet_calloc(n, sizeof *bits);
-    poet_status status = codes && captions && bits ? POET_OK : POET_ERR_NOMEM;
-    for (size_t i = 0; i < n && !status; i++)
-        status = read_clip(run->heldout_file, i, codes + i * per_clip, &captions[i]);
+    poet_generator_forget_programs(run->generator);
+    poet_status status = read_heldout(run, &clips);
+    if (!status)
+        status = mean_bits(run, &clips, clips.captions, &with);
+    if (!status)
+        status = mean_bits(run, &clips, clips.nothing, &without);
     poet_generator_forget_programs(run->generator);
     if (!status)
-        status = poet_generator_score(run->generator, (int)n, codes, captions, bits);
-    poet_generator_forget_programs(run->generator);
-    poet_mean mean = {0};
-    for (size_t i = 0; i < n && !status; i++)
-        poet_mean_add(&mean, bits[i]);
-    if (!status)
-        snprintf(text, room, "\"bits_per_clip\": %.1f, \"bits_interval\": %.1f", mean.mean,
-                 mean.interval);
-    poet_free(bits);
-    poet_free(captions);
-    poet_free(codes);
+        snprintf(text, room,
+                 "\"bits_per_clip\": %.1f, \"bits_interval\": %.1f, \"bits_without_caption\": %.1f",
+                 with.mean, with.interval, without.mean);
+    free_heldout(&clips);
     return status;
 }
 
@@ -136,19 +171,32 @@ static poet_status create(generator_run *run, poet_device *device, poet_tokenize
     return status;
 }
 
-/* A trained model to go on with: it must write the same codes in the same grid. */
+/* The model for clips of another length. */
+static poet_status extend(generator_run *run, int t)
+{
+    poet_generator *longer;
+    POET_TRY(poet_generator_extend(run->generator, t, &longer));
+    poet_generator_destroy(run->generator);
+    run->generator = longer;
+    return POET_OK;
+}
+
+/* A trained model to go on with: it must write the same codes in frames of the same size. */
 static poet_status load(generator_run *run, poet_device *device, uint64_t fingerprint)
 {
     const poet_grid grid = run->config.grid;
     POET_TRY(poet_generator_load(device, run->from, &run->generator));
-    run->config = *poet_generator_get_config(run->generator);
-    const poet_grid *own = &run->config.grid;
+    const poet_grid *own = &poet_generator_get_config(run->generator)->grid;
     if (poet_generator_fingerprint(run->generator) != fingerprint)
         return POET_FAIL(POET_ERR_MISMATCH, "%s: was trained with another tokenizer than %s",
                          run->from, run->tokenizer);
-    if (own->t != grid.t || own->h != grid.h || own->w != grid.w)
-        return POET_FAIL(POET_ERR_MISMATCH, "%s: writes %dx%dx%d codes, the clips have %dx%dx%d",
-                         run->from, own->t, own->h, own->w, grid.t, grid.h, grid.w);
+    if (own->h != grid.h || own->w != grid.w)
+        return POET_FAIL(POET_ERR_MISMATCH,
+                         "%s: writes frames of %dx%d codes, the clips have %dx%d", run->from,
+                         own->h, own->w, grid.h, grid.w);
+    if (own->t != grid.t)
+        POET_TRY(extend(run, grid.t));
+    run->config = *poet_generator_get_config(run->generator);
     return POET_OK;
 }
 
@@ -215,8 +263,8 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
         CLI_PATH("heldout", 0, &run->heldout, "FILE.ptok", NULL,
                  "tokens of held-out clips, for the bits per clip in reports"),
         CLI_PATH("from", 0, &run->from, "FILE", NULL,
-                 "a trained generator to go on with, on these clips; its network and vocabulary "
-                 "stay as they are"),
+                 "a trained generator to go on with, on these clips, which may be longer; its "
+                 "network and vocabulary stay as they are"),
         CLI_INT("width", 0, &c->width, 8, 4096, "N", "256", "of the large transformer"),
         CLI_INT("layers", 0, &c->layers, 1, 64, "N", "6", "of the large transformer"),
         CLI_INT("heads", 0, &c->heads, 1, 64, "N", "4", "of the large transformer"),
@@ -236,6 +284,8 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
         CLI_FLAG("no-around", 0, &run->no_around,
                  "leave out the vectors of the cells around a cell"),
         CLI_FLAG("no-keep", 0, &run->no_keep, "write every group anew, also what stands still"),
+        CLI_FLAG("no-caption", 0, &run->no_caption,
+                 "groups see the caption by attention alone, not as a whole"),
         CLI_END,
     };
     const cli_spec spec = {
@@ -258,6 +308,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
     c->neighbours = !run->no_neighbours;
     c->around = !run->no_around;
     c->keep = !run->no_keep;
+    c->caption = !run->no_caption;
     return POET_OK;
 }
 

@@ -21,6 +21,8 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
                                  .rows = ints(b * n),
                                  .ids = ints((int64_t)b * config->text),
                                  .lengths = ints(b),
+                                 .text_share =
+                                     poet_calloc((size_t)b * (size_t)config->text, sizeof(float)),
                                  .before = ints(b * n * s),
                                  .neighbours = ints(b * n * s * POET_NEIGHBOURS),
                                  .around = ints(b * n * s * POET_AROUND),
@@ -29,9 +31,9 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
                                  .time = ints(n),
                                  .row = ints(n),
                                  .column = ints(n)};
-    if (!out->ids || !out->lengths || !out->before || !out->neighbours || !out->around ||
-        !out->slots || !out->targets || !out->keep || !out->rows || !out->time || !out->row ||
-        !out->column) {
+    if (!out->ids || !out->lengths || !out->text_share || !out->before || !out->neighbours ||
+        !out->around || !out->slots || !out->targets || !out->keep || !out->rows || !out->time ||
+        !out->row || !out->column) {
         poet_sequence_batch_free(out);
         return POET_ERR_NOMEM;
     }
@@ -48,6 +50,7 @@ void poet_sequence_batch_free(poet_sequence_batch *batch)
 {
     poet_free(batch->ids);
     poet_free(batch->lengths);
+    poet_free(batch->text_share);
     poet_free(batch->before);
     poet_free(batch->neighbours);
     poet_free(batch->keep);
@@ -71,6 +74,7 @@ poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_seque
     POET_TRY(poet_bpe_encode(generator->bpe, text, strlen(text), POET_BPE_TRUNCATE,
                              batch->ids + (int64_t)i * c->text, c->text, &encoded));
     batch->lengths[i] = encoded.count;
+    poet_sequence_text_share(c, encoded.count, batch->text_share + (int64_t)i * c->text);
     int32_t *targets = batch->targets + row;
     for (int64_t k = 0; k < n * s; k++)
         if (codes[k] < 0 || codes[k] >= c->codes)
@@ -147,6 +151,9 @@ poet_status poet_sequence_batch_set(const poet_generator_config *config,
     int64_t r = batch->r;
     POET_TRY(set(program, "ids", batch->ids, b * config->text));
     POET_TRY(set(program, "lengths", batch->lengths, b));
+    if (config->caption)
+        POET_TRY(poet_program_set_by_name(program, "text_share", batch->text_share,
+                                          (size_t)(b * config->text) * sizeof(float)));
     POET_TRY(set(program, "before", batch->before, b * n * s));
     if (config->neighbours)
         POET_TRY(set(program, "neighbours", batch->neighbours, b * n * s * POET_NEIGHBOURS));

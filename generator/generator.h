@@ -42,6 +42,7 @@ typedef struct poet_generator_config {
     bool neighbours; /* the large transformer is given the vectors of the groups around a group */
     bool around;     /* the small one those of the cells around a cell */
     bool keep;       /* a group can be kept from the time before, as a whole */
+    bool caption;    /* every group's state is given the caption as a whole */
 } poet_generator_config;
 
 /* 2 x 2 groups, 32 text positions, 6 layers of width 256 with 4 heads, 2 slot layers of width 192
@@ -68,6 +69,10 @@ poet_status poet_generator_load(poet_device *device, const char *path, poet_gene
 poet_status poet_generator_save(poet_generator *generator, const char *path, bool bf16,
                                 const poet_pair *pairs, int n_pairs);
 void poet_generator_destroy(poet_generator *generator);
+
+/* A new model for clips of t times, with the weights of this one: times that it does not know begin
+ * as its last. Pictures can so be learned first, and clips after them. */
+poet_status poet_generator_extend(poet_generator *generator, int t, poet_generator **out);
 
 const poet_generator_config *poet_generator_get_config(const poet_generator *generator);
 const poet_bpe *poet_generator_bpe(const poet_generator *generator);

@@ -17,7 +17,8 @@ poet_generator_config poet_generator_defaults(void)
                                    .slot_heads = 4,
                                    .neighbours = true,
                                    .around = true,
-                                   .keep = true};
+                                   .keep = true,
+                                   .caption = true};
 }
 
 /* The fields, with their names in files and their ranges. */
@@ -58,7 +59,8 @@ static const struct {
     size_t offset;
 } switches[] = {{"neighbours", offsetof(poet_generator_config, neighbours)},
                 {"around", offsetof(poet_generator_config, around)},
-                {"keep", offsetof(poet_generator_config, keep)}};
+                {"keep", offsetof(poet_generator_config, keep)},
+                {"caption", offsetof(poet_generator_config, caption)}};
 
 enum { SWITCHES = sizeof switches / sizeof *switches };
 

@@ -47,6 +47,9 @@ void poet_sequence_neighbours(const poet_generator_config *config, const int32_t
 void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
                           int32_t *out);
 
+/* The weights of the mean over a caption's real positions: out[P]. */
+void poet_sequence_text_share(const poet_generator_config *config, int length, float *out);
+
 /* Whether group n is the same as the group at its place in the time before. */
 bool poet_sequence_keeps(const poet_generator_config *config, const int32_t *grouped, int n);
 
@@ -78,11 +81,17 @@ poet_val poet_model_text(poet_graph *g, const poet_generator_config *config, poe
 poet_val poet_model_groups(poet_graph *g, const poet_generator_config *config,
                            const poet_group_inputs *inputs);
 
-/* The large transformer over a whole sequence (B,P+n,C), and over new positions with the cache. */
-poet_val poet_model_blocks(poet_graph *g, const poet_generator_config *config, poet_val x,
-                           poet_val lengths);
+/* States (B,n,C) of a whole sequence: text ids (B,P), how many of them are real, lengths (B), and
+ * groups. */
+poet_val poet_model_states(poet_graph *g, const poet_generator_config *config, poet_val ids,
+                           poet_val lengths, const poet_group_inputs *groups);
+
+/* The same in two parts, for new positions with the cache: the large transformer, and the share of
+ * the caption as a whole in the state of every group, (B,1,C), from the states of the text (B,P,C).
+ * The model's own input "text_share" (B,P,1) is 1 / length at the real positions and 0 elsewhere. */
 poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *config, poet_val x,
                                   poet_val position, poet_val lengths);
+poet_val poet_model_caption(poet_graph *g, const poet_generator_config *config, poet_val text);
 
 /* States (B,n,C) -> logits (B,n,2): the group is written; it is kept from the time before. */
 poet_val poet_model_keep(poet_graph *g, poet_val states);
@@ -107,6 +116,7 @@ poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *conf
 typedef struct poet_sequence_batch {
     int b;
     int32_t *ids, *lengths;       /* (B,P), (B) */
+    float *text_share;            /* (B,P): 1 / length at the real positions */
     int32_t *before, *neighbours; /* (B,N,S), (B,N,8S) */
     int32_t *keep;                /* (B,N): 1 where the group is kept from the time before */
     int32_t *time, *row, *column; /* (N) */

@@ -91,8 +91,8 @@ static const char *block_name(int i, char out[16])
     return out;
 }
 
-poet_val poet_model_blocks(poet_graph *g, const poet_generator_config *config, poet_val x,
-                           poet_val lengths)
+static poet_val blocks(poet_graph *g, const poet_generator_config *config, poet_val x,
+                       poet_val lengths)
 {
     char name[16];
     poet_block_options options = {config->heads, config->text,
@@ -113,6 +113,27 @@ poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *co
         x = poet_transformer_block_cached(g, block_name(i, name), "cache", x, position, lengths,
                                           room, options);
     return poet_rms_norm_layer(g, "norm", x);
+}
+
+poet_val poet_model_caption(poet_graph *g, const poet_generator_config *config, poet_val text)
+{
+    int64_t b = poet_dim(g, text, 0);
+    poet_val share = poet_input(g, "text_share", POET_F32, POET_SHAPE(b, config->text, 1));
+    poet_val mean =
+        poet_sum_to(g, poet_mul(g, text, share), POET_SHAPE(b, 1, poet_dim(g, text, 2)));
+    return poet_linear(g, "caption", mean, config->width, silent);
+}
+
+poet_val poet_model_states(poet_graph *g, const poet_generator_config *config, poet_val ids,
+                           poet_val lengths, const poet_group_inputs *groups)
+{
+    poet_val parts[] = {poet_model_text(g, config, ids), poet_model_groups(g, config, groups)};
+    poet_val x = blocks(g, config, poet_concat(g, 2, parts, 1), lengths);
+    int64_t n = poet_dim(g, x, 1) - config->text;
+    poet_val states = poet_slice(g, x, 1, config->text, n);
+    if (!config->caption)
+        return states;
+    return poet_add(g, states, poet_model_caption(g, config, poet_slice(g, x, 1, 0, config->text)));
 }
 
 /* ---- inside the group ---- */
@@ -243,9 +264,7 @@ poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int
     poet_group_inputs groups = poet_model_group_inputs(g, config, b, n, r);
     poet_val before = poet_input(g, "slots", POET_I32, POET_SHAPE(r, s));
     poet_val targets = poet_input(g, "targets", POET_I32, POET_SHAPE(r, s));
-    poet_val parts[] = {poet_model_text(g, config, ids), poet_model_groups(g, config, &groups)};
-    poet_val x = poet_model_blocks(g, config, poet_concat(g, 2, parts, 1), lengths);
-    poet_val states = poet_slice(g, x, 1, config->text, n);
+    poet_val states = poet_model_states(g, config, ids, lengths, &groups);
     poet_val written = written_states(g, config, states, r);
     poet_val logits = poet_model_slots(g, config, written, groups.around, before, NULL);
     poet_val loss = poet_cross_entropy(g, logits, targets, rows);

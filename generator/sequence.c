@@ -109,6 +109,12 @@ void poet_sequence_around(const poet_generator_config *config, const int32_t *gr
         }
 }
 
+void poet_sequence_text_share(const poet_generator_config *config, int length, float *out)
+{
+    for (int p = 0; p < config->text; p++)
+        out[p] = p < length ? 1.0F / (float)length : 0;
+}
+
 bool poet_sequence_keeps(const poet_generator_config *config, const int32_t *grouped, int n)
 {
     int slots = poet_generator_slots(config);

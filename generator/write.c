@@ -32,8 +32,8 @@ poet_status poet_sampling_check(const poet_sampling *sampling)
 
 /* ---- programs ---- */
 
-/* Fills the caches of the prefix; its states are not needed: the first group brings a start code of
- * its own. */
+/* Fills the caches of the prefix. Of its states only the caption's share is needed: the first group
+ * brings a start code of its own. */
 static poet_status build_prefill(poet_generator *m, int rows)
 {
     const poet_generator_config *c = &m->config;
@@ -43,7 +43,9 @@ static poet_status build_prefill(poet_generator *m, int rows)
     poet_val ids = poet_input(g, "ids", POET_I32, POET_SHAPE(rows, c->text));
     poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(rows));
     poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
-    poet_model_blocks_cached(g, c, poet_model_text(g, c, ids), position, lengths);
+    poet_val text = poet_model_blocks_cached(g, c, poet_model_text(g, c, ids), position, lengths);
+    if (c->caption)
+        poet_result(g, "caption", poet_model_caption(g, c, text));
     return poet_program_create(g, &m->prefill);
 }
 
@@ -67,6 +69,9 @@ static poet_status build_step(poet_generator *m, int b, int rows)
     poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
     poet_val states =
         poet_model_blocks_cached(g, c, poet_model_groups(g, c, &in), position, lengths);
+    if (c->caption)
+        states =
+            poet_add(g, states, poet_input(g, "caption", POET_F32, POET_SHAPE(rows, 1, c->width)));
     poet_result(g, "states", states);
     if (c->keep) {
         poet_val settings = poet_input(g, "settings", POET_F32, POET_SHAPE(b, 5));
@@ -130,7 +135,7 @@ typedef struct writing {
     int32_t *grouped; /* (b,N,S) */
     int32_t *before, *neighbours, *around, *position, *keys, *codes, *keep_keys, *keep;
     int32_t *ids, *lengths, *slot_position, *start;
-    float *settings, *states;
+    float *settings, *states, *text_share; /* (b,5), (rows,C), (rows,P) */
 } writing;
 
 static poet_status set_ints(poet_program *program, const char *name, const int32_t *values,
@@ -152,6 +157,7 @@ static poet_status allocate(writing *w)
     w->keep_keys = poet_calloc(b * 4, sizeof(int32_t));
     w->keep = poet_calloc(b, sizeof(int32_t));
     w->states = poet_calloc(rows * (size_t)c->width, sizeof(float));
+    w->text_share = poet_calloc(rows * (size_t)c->text, sizeof(float));
     w->codes = poet_calloc(b * slots, sizeof(int32_t));
     w->ids = poet_calloc(rows * (size_t)c->text, sizeof(int32_t));
     w->lengths = poet_calloc(rows, sizeof(int32_t));
@@ -160,7 +166,7 @@ static poet_status allocate(writing *w)
     w->settings = poet_calloc(b * 5, sizeof(float));
     bool all = w->grouped && w->before && w->neighbours && w->around && w->position && w->keys &&
                w->keep_keys && w->keep && w->states && w->codes && w->ids && w->lengths &&
-               w->slot_position && w->start && w->settings;
+               w->slot_position && w->start && w->settings && w->text_share;
     return all ? POET_OK : POET_ERR_NOMEM;
 }
 
@@ -181,6 +187,7 @@ static void release(writing *w)
     poet_free(w->slot_position);
     poet_free(w->start);
     poet_free(w->settings);
+    poet_free(w->text_share);
 }
 
 /* Rows b .. 2b-1 are the same clips without a caption. */
@@ -195,10 +202,29 @@ static poet_status encode_prompts(writing *w, const char *const *prompts, int *c
         POET_TRY(poet_bpe_encode(m->bpe, text, bytes, POET_BPE_TRUNCATE, w->ids + (size_t)i * p, p,
                                  &encoded));
         w->lengths[i] = encoded.count;
+        poet_sequence_text_share(&m->config, encoded.count, w->text_share + (size_t)i * p);
         if (cut && encoded.bytes_used < bytes)
             (*cut)++;
     }
     return POET_OK;
+}
+
+/* The prompts enter the caches, and as a whole the step. */
+static poet_status run_prefill(writing *w)
+{
+    poet_generator *m = w->m;
+    const poet_generator_config *c = &m->config;
+    size_t rows = (size_t)w->rows, bytes = rows * (size_t)c->width * sizeof *w->states;
+    POET_TRY(set_ints(m->prefill, "ids", w->ids, (int64_t)w->rows * c->text));
+    POET_TRY(set_ints(m->prefill, "lengths", w->lengths, w->rows));
+    POET_TRY(set_ints(m->prefill, "position", w->position, w->rows));
+    if (!c->caption)
+        return poet_program_run(m->prefill);
+    POET_TRY(poet_program_set_by_name(m->prefill, "text_share", w->text_share,
+                                      rows * (size_t)c->text * sizeof *w->text_share));
+    POET_TRY(poet_program_run(m->prefill));
+    POET_TRY(poet_program_get_by_name(m->prefill, "caption", w->states, bytes));
+    return poet_program_set_by_name(m->step, "caption", w->states, bytes);
 }
 
 /* What stays the same for all groups. */
@@ -218,10 +244,7 @@ static poet_status begin(writing *w, const poet_sampling *sampling)
     for (int s = 0; s < w->slots; s++)
         for (int i = 0; i < w->rows; i++)
             w->slot_position[(size_t)s * (size_t)w->rows + (size_t)i] = s;
-    POET_TRY(set_ints(m->prefill, "ids", w->ids, (int64_t)w->rows * m->config.text));
-    POET_TRY(set_ints(m->prefill, "lengths", w->lengths, w->rows));
-    POET_TRY(set_ints(m->prefill, "position", w->position, w->rows));
-    POET_TRY(poet_program_run(m->prefill));
+    POET_TRY(run_prefill(w));
     POET_TRY(set_ints(m->step, "lengths", w->lengths, w->rows));
     POET_TRY(set_ints(m->slots, "slot_position", w->slot_position, (int64_t)w->slots * w->rows));
     POET_TRY(set_ints(m->slots, "start", w->start, w->rows));

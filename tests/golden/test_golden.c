@@ -165,9 +165,7 @@ static void teacher_forced(const golden *it, float *slots, float *keep)
     poet_group_inputs groups = poet_model_group_inputs(g, &c, 1, n, n);
     poet_val before = poet_input(g, "slots", POET_I32, POET_SHAPE(n, s));
     poet_input(g, "targets", POET_I32, POET_SHAPE(n, s));
-    poet_val parts[] = {poet_model_text(g, &c, ids), poet_model_groups(g, &c, &groups)};
-    poet_val x = poet_model_blocks(g, &c, poet_concat(g, 2, parts, 1), lengths);
-    poet_val states = poet_slice(g, x, 1, c.text, n);
+    poet_val states = poet_model_states(g, &c, ids, lengths, &groups);
     poet_val rows = poet_reshape(g, states, POET_SHAPE(n, c.width));
     poet_result(g, "logits", poet_model_slots(g, &c, rows, groups.around, before, NULL));
     poet_result(g, "keeping", poet_model_keep(g, states));

@@ -132,9 +132,7 @@ static void whole_logits(poet_generator *m, const int32_t *codes, const char *ca
     poet_group_inputs groups = poet_model_group_inputs(g, c, 1, n, n);
     poet_val before = poet_input(g, "slots", POET_I32, POET_SHAPE(n, s));
     poet_input(g, "targets", POET_I32, POET_SHAPE(n, s));
-    poet_val parts[] = {poet_model_text(g, c, ids), poet_model_groups(g, c, &groups)};
-    poet_val x = poet_model_blocks(g, c, poet_concat(g, 2, parts, 1), lengths);
-    poet_val states = poet_slice(g, x, 1, c->text, n);
+    poet_val states = poet_model_states(g, c, ids, lengths, &groups);
     poet_val rows = poet_reshape(g, states, POET_SHAPE(n, c->width));
     poet_result(g, "logits", poet_model_slots(g, c, rows, groups.around, before, NULL));
     if (c->keep)
@@ -455,6 +453,38 @@ static void test_resume_and_files(poet_device *device)
     unlink(path);
 }
 
+/* Longer: every weight is the same, and times that were not there begin as the last that was. */
+static void test_extend(poet_device *device)
+{
+    poet_generator *m = make(device, small(2, 1, true)), *longer;
+    shake(m);
+    CHECK_OK(poet_generator_extend(m, 5, &longer));
+    CHECK_INT(poet_generator_get_config(longer)->grid.t, 5);
+    CHECK(poet_generator_fingerprint(longer) == poet_generator_fingerprint(m));
+    CHECK_INT(poet_params_count(longer->params), poet_params_count(m->params));
+    for (int i = 0; i < poet_params_count(longer->params); i++) {
+        const char *name = poet_params_name(longer->params, i);
+        int source = poet_params_find(m->params, name);
+        const poet_tensor *a = poet_params_tensor(m->params, source);
+        const poet_tensor *b = poet_params_tensor(longer->params, i);
+        CHECK(memcmp(a->data, b->data, poet_tensor_bytes(a)) == 0);
+        if (strcmp(name, "time.table") != 0) {
+            CHECK_INT(poet_tensor_count(a), poet_tensor_count(b));
+            continue;
+        }
+        size_t width = (size_t)m->config.width;
+        const float *rows = b->data;
+        CHECK(memcmp(rows + 3 * width, rows + 2 * width, width * sizeof *rows) == 0);
+        CHECK(memcmp(rows + 4 * width, rows + 2 * width, width * sizeof *rows) == 0);
+    }
+    int32_t codes[80];
+    uint64_t seed = 2;
+    poet_sampling sampling = poet_sampling_defaults();
+    CHECK_OK(poet_generator_write(longer, 1, captions, &seed, &sampling, NULL, codes, NULL));
+    poet_generator_destroy(longer);
+    poet_generator_destroy(m);
+}
+
 static void test_config(void)
 {
     char text[512];
@@ -465,7 +495,7 @@ static void test_config(void)
     CHECK_OK(poet_generator_config_parse(text, &back));
     CHECK(back.width == c.width && back.grid.h == c.grid.h && back.fps == c.fps &&
           back.neighbours == c.neighbours && back.around == c.around && back.keep == c.keep &&
-          back.slot_heads == c.slot_heads);
+          back.caption == c.caption && back.slot_heads == c.slot_heads);
     c.group_h = 3;
     CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG,
                 "does not divide into groups of 3x2");
@@ -490,12 +520,16 @@ int main(void)
     poet_generator_config never_keeps = small(2, 1, true);
     never_keeps.keep = false;
     test_cache(device, never_keeps);
+    poet_generator_config attends_only = small(2, 1, true);
+    attends_only.caption = false;
+    test_cache(device, attends_only);
     test_pack(device);
     test_batches(device);
     test_prompts(device);
     test_learning(device);
     test_reports(device);
     test_resume_and_files(device);
+    test_extend(device);
     poet_device_close(device);
     CHECK_INT(poet_memory_get_stats().blocks, 0);
     return CHECK_RESULT();
