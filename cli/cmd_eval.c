@@ -122,6 +122,8 @@ poet_status cmd_eval(cli_context *context, int argc, char **argv)
         CLI_FLOAT("temperature", 0, &run.sampling.temperature, 0, 100, "T", "1", "as for generate"),
         CLI_INT("top-k", 0, &run.sampling.top_k, 0, POET_MAX_CODES, "K", "0", "as for generate"),
         CLI_FLOAT("top-p", 0, &run.sampling.top_p, 0, 1, "P", "1", "as for generate"),
+        CLI_INT("best-of", 0, &run.sampling.best_of, 1, POET_MAX_BEST_OF, "N", "1",
+                "as for generate"),
         CLI_FLOAT("min-p", 0, &run.sampling.min_p, 0, 1, "P", "0", "as for generate"),
         CLI_SEED("seed", 's', &run.seed, "7", "of prompts and generated clips"),
         CLI_DATA_ROWS(&run.data),

@@ -221,6 +221,8 @@ static poet_status parse(cli_context *context, generate_run *run, int argc, char
                   "only the likeliest codes that together have probability P"),
         CLI_FLOAT("min-p", 0, &run->sampling.min_p, 0, 1, "P", "0",
                   "only codes at least P times as likely as the likeliest"),
+        CLI_INT("best-of", 0, &run->sampling.best_of, 1, POET_MAX_BEST_OF, "N", "1",
+                "write N clips of each prompt and take the one that the prompt explains best"),
         CLI_INT("enlarge", 0, &run->enlarge, 1, 32, "N", "4", "pixels of a pixel, a side"),
         CLI_INT("sheet-enlarge", 0, &run->sheet_enlarge, 1, 32, "N", "2", "the same, of the sheet"),
         CLI_INT("batch", 'b', &run->batch, 1, 256, "N", "8", "prompts that are written together"),

@@ -86,12 +86,15 @@ uint64_t poet_generator_fingerprint(const poet_generator *generator);
 
 /* ---- writing ---- */
 
+enum { POET_MAX_BEST_OF = 64 };
+
 typedef struct poet_sampling {
     float guidance;    /* 1: off */
     float temperature; /* 0: the likeliest code */
     int top_k;         /* 0: off */
     float top_p;       /* 1: off */
     float min_p;       /* 0: off */
+    int best_of;       /* clips written for each prompt, of which one is taken; 0 or 1: off */
 } poet_sampling;
 
 poet_sampling poet_sampling_defaults(void);
@@ -99,7 +102,11 @@ poet_status poet_sampling_check(const poet_sampling *sampling);
 
 /* Writes n clips. prompts[i] is any text (too long: the end is cut, which *cut, if not NULL,
  * counts); codes (n, t*h*w*levels), in the order of the grid. progress goes to the task, which can
- * stop it (POET_ERR_INTERRUPTED). */
+ * stop it (POET_ERR_INTERRUPTED).
+ *
+ * Of best_of clips the one is taken whose codes the prompt explains best: the greatest
+ * log p(codes | prompt) - log p(codes | no prompt), both by this model, their pointwise mutual
+ * information. The first of them is the clip that is written without choice. */
 poet_status poet_generator_write(poet_generator *generator, int n, const char *const *prompts,
                                  const uint64_t *seeds, const poet_sampling *sampling,
                                  const poet_task *task, int32_t *codes, int *cut);

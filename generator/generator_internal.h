@@ -111,6 +111,13 @@ poet_val poet_model_around(poet_graph *g, const poet_generator_config *config, p
 poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *config, poet_val states,
                                 poet_val around, poet_val before, poet_val position, int slot);
 
+/* ---- write.c ---- */
+
+/* poet_generator_write without the choice of the best; sampling is checked already. */
+poet_status poet_write_clips(poet_generator *generator, int n, const char *const *prompts,
+                             const uint64_t *seeds, const poet_sampling *sampling,
+                             const poet_task *task, int32_t *codes, int *cut);
+
 /* ---- batch.c: host arrays of a teacher-forced batch ---- */
 
 typedef struct poet_sequence_batch {

@@ -6,7 +6,7 @@
 
 poet_sampling poet_sampling_defaults(void)
 {
-    return (poet_sampling){.guidance = 2, .temperature = 1, .top_p = 1};
+    return (poet_sampling){.guidance = 2, .temperature = 1, .top_p = 1, .best_of = 1};
 }
 
 static bool within(float value, float low, float high)
@@ -25,6 +25,9 @@ poet_status poet_sampling_check(const poet_sampling *sampling)
     if (sampling->top_k < 0 || sampling->top_k > POET_MAX_CODES)
         return POET_FAIL(POET_ERR_ARG, "top-k = %d is not between 0 and %d", sampling->top_k,
                          POET_MAX_CODES);
+    if (sampling->best_of < 0 || sampling->best_of > POET_MAX_BEST_OF)
+        return POET_FAIL(POET_ERR_ARG, "best-of = %d is not between 1 and %d", sampling->best_of,
+                         POET_MAX_BEST_OF);
     if (!within(sampling->top_p, 0, 1) || !within(sampling->min_p, 0, 1))
         return POET_FAIL(POET_ERR_ARG, "top-p and min-p must be between 0 and 1");
     return POET_OK;
@@ -374,11 +377,10 @@ static poet_status write_all(writing *w, const poet_task *task, int32_t *codes)
     return POET_OK;
 }
 
-poet_status poet_generator_write(poet_generator *generator, int n, const char *const *prompts,
-                                 const uint64_t *seeds, const poet_sampling *sampling,
-                                 const poet_task *task, int32_t *codes, int *cut)
+poet_status poet_write_clips(poet_generator *generator, int n, const char *const *prompts,
+                             const uint64_t *seeds, const poet_sampling *sampling,
+                             const poet_task *task, int32_t *codes, int *cut)
 {
-    POET_TRY(poet_sampling_check(sampling));
     bool guided = sampling->guidance != 1;
     writing w = {.m = generator,
                  .b = n,

@@ -269,6 +269,56 @@ static void test_batches(poet_device *device)
     poet_generator_destroy(m);
 }
 
+/* Of several clips the one is taken that the prompt explains best, whatever the batch. */
+static void test_best_of(poet_device *device)
+{
+    enum { N = 3, OF = 4, CODES = 48 };
+
+    poet_generator *m = make(device, small(2, 1, true));
+    shake(m);
+    int32_t together[N * CODES], alone[CODES], first[CODES];
+    uint64_t seeds[N] = {5, 6, 7};
+    int others = 0, cut = 0;
+    poet_sampling sampling = {.guidance = 2, .temperature = 1, .top_p = 1, .best_of = OF};
+    CHECK_OK(poet_generator_write(m, N, captions, seeds, &sampling, NULL, together, &cut));
+    CHECK_INT(cut, 0);
+    for (int i = 0; i < N; i++) {
+        double saved[OF], best = -INFINITY;
+        int32_t clip[OF][CODES];
+        sampling.best_of = 1;
+        for (int k = 0; k < OF; k++) {
+            const char *nothing = NULL;
+            double with, without;
+            uint64_t seed = k ? poet_hash64(seeds[i], &k, sizeof k) : seeds[i];
+            CHECK_OK(
+                poet_generator_write(m, 1, captions + i, &seed, &sampling, NULL, clip[k], NULL));
+            CHECK_OK(poet_generator_score(m, 1, clip[k], captions + i, &with));
+            CHECK_OK(poet_generator_score(m, 1, clip[k], &nothing, &without));
+            saved[k] = without - with;
+            best = fmax(best, saved[k]);
+        }
+        int taken = 0;
+        while (taken < OF && memcmp(clip[taken], together + i * CODES, sizeof clip[0]) != 0)
+            taken++;
+        CHECK(taken < OF);
+        CHECK_CLOSE(saved[taken % OF], best, 1e-3);
+        others += taken > 0;
+        sampling.best_of = OF;
+        CHECK_OK(poet_generator_write(m, 1, captions + i, seeds + i, &sampling, NULL, alone, NULL));
+        CHECK(memcmp(alone, together + i * CODES, sizeof alone) == 0);
+    }
+    CHECK(others > 0);
+    sampling.best_of = 0;
+    CHECK_OK(poet_generator_write(m, 1, captions, seeds, &sampling, NULL, alone, NULL));
+    sampling.best_of = 1;
+    CHECK_OK(poet_generator_write(m, 1, captions, seeds, &sampling, NULL, first, NULL));
+    CHECK(memcmp(alone, first, sizeof alone) == 0);
+    sampling.best_of = -1;
+    CHECK_FAILS(poet_generator_write(m, 1, captions, seeds, &sampling, NULL, alone, NULL),
+                POET_ERR_ARG, "best-of = -1");
+    poet_generator_destroy(m);
+}
+
 static void test_prompts(poet_device *device)
 {
     poet_generator *m = make(device, small(2, 1, true));
@@ -525,6 +575,7 @@ int main(void)
     test_cache(device, attends_only);
     test_pack(device);
     test_batches(device);
+    test_best_of(device);
     test_prompts(device);
     test_learning(device);
     test_reports(device);
