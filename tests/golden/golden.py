@@ -210,7 +210,7 @@ class Generator:
         self.w, metadata = load(path)
         self.c = c = json.loads(metadata["generator.config"])
         self.vocabulary = json.loads(metadata["generator.vocabulary"])
-        assert c["levels"] == 1 and c["neighbours"] and c["around"] and c["keep"], "not a model this file knows"
+        assert c["levels"] == 1 and c["neighbours"] and c["around"] and c["keep"] and c["caption"], "not a model this file knows"
         self.grid = (c["grid_t"], c["grid_h"], c["grid_w"])
         self.rows, self.columns = c["grid_h"] // c["group_h"], c["grid_w"] // c["group_w"]
         self.places = list(np.ndindex(c["grid_t"], self.rows, self.columns))
@@ -266,7 +266,8 @@ class Generator:
         assert real <= p
         at = np.arange(real + n)
         sees = (at[None] < real) | ((at[:, None] >= real) & (at[None] <= at[:, None]))
-        return self.transformer("", x, self.c["layers"], self.c["heads"], sees)[real:]
+        x = self.transformer("", x, self.c["layers"], self.c["heads"], sees)
+        return x[real:] + w["caption.weight"] @ x[:real].mean(axis=0)
 
     def around(self, grid, n, cell):
         """Codes of the 33 cells around a cell of group n, K for what is not there."""
