@@ -23,7 +23,7 @@ import numpy as np
 PAD, BEGIN, END, FIRST_BYTE, FIRST_MERGE, PIECE_BYTES = 0, 1, 2, 3, 259, 32
 STRIDE = 5
 GUIDANCE, TEMPERATURE = 1.5, 1.25
-SEED = 2**40 + 13
+SEED = 2**40 + 14
 # What the runner-up must be away by, in squared distances and in shares: several times the rounding of f32.
 DISTANCE_SLACK, SHARE_SLACK = 1e-4, 3e-5
 SHOWN_GROUPS = [0, 5, 18, 31, 47]
