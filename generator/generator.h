@@ -13,6 +13,9 @@
  * linear map of the vectors of the cells around it that were written before the group: what is
  * still is copied from there, and a line goes on. A flat model is a group of one code.
  *
+ * The mean of what comes out at the text goes, by one linear map, to the state of every group: a
+ * straight way from the words to the codes beside attention.
+ *
  * What stands still need not be written again: from the state the model first says whether the
  * group is the one at the same place in the time before. The codes of such a group are copied, in
  * training and in sampling, and cost the small transformer nothing.
