@@ -41,6 +41,8 @@ static poet_status declare(poet_generator *m)
 static poet_status write_vectors(poet_generator *m, const float *vectors)
 {
     const poet_generator_config *c = &m->config;
+    if (!vectors)
+        return POET_OK;
     size_t level = (size_t)c->codes * (size_t)c->code_dim;
     size_t padded = level + (size_t)c->code_dim;
     float *rows = poet_calloc((size_t)c->grid.levels * padded, sizeof *rows);

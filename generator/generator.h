@@ -63,8 +63,8 @@ int poet_generator_groups(const poet_generator_config *config); /* N */
 
 typedef struct poet_generator poet_generator;
 
-/* Fresh weights. vectors (levels,K,code_dim) are the tokenizer's and are copied; fingerprint is the
- * tokenizer's and goes into the file. The vocabulary is taken over, also on failure. */
+/* Fresh weights. vectors (levels,K,code_dim) are the tokenizer's and are copied (NULL: zeros);
+ * fingerprint is the tokenizer's and goes into the file. The vocabulary is taken over, also on failure. */
 poet_status poet_generator_create(poet_device *device, const poet_generator_config *config,
                                   poet_bpe *bpe, const float *vectors, uint64_t fingerprint,
                                   uint64_t seed, poet_generator **out);

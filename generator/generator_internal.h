@@ -118,6 +118,27 @@ poet_status poet_write_clips(poet_generator *generator, int n, const char *const
                              const uint64_t *seeds, const poet_sampling *sampling,
                              const poet_task *task, int32_t *codes, int *cut);
 
+/* ---- derived.c: models that are made from another ---- */
+
+/* A fresh model with the vocabulary of from; vectors as for poet_generator_create. */
+poet_status poet_derived_create(poet_generator *from, const poet_generator_config *config,
+                                const float *vectors, uint64_t fingerprint, poet_generator **out);
+
+/* A tensor of the old model and its counterpart. */
+typedef struct poet_tensor_pair {
+    poet_params *from, *to;
+    int source, target;
+    int64_t c;        /* length of a row */
+    float *old, *new; /* new begins with zeros */
+    size_t old_bytes, new_bytes;
+} poet_tensor_pair;
+
+/* Reads the old one. Free also after a failure. */
+poet_status poet_tensor_pair_open(poet_generator *from, poet_generator *to, const char *name,
+                                  poet_tensor_pair *out);
+poet_status poet_tensor_pair_write(const poet_tensor_pair *pair); /* new */
+void poet_tensor_pair_free(poet_tensor_pair *pair);
+
 /* ---- batch.c: host arrays of a teacher-forced batch ---- */
 
 typedef struct poet_sequence_batch {

@@ -52,40 +52,8 @@ static void add_rows(const shares *s, int level, const float *from, int64_t c, d
     }
 }
 
-/* A tensor of the old model and its counterpart. */
-typedef struct pair {
-    poet_params *from, *to;
-    int source, target;
-    int64_t c;        /* length of a row */
-    float *old, *new; /* new begins with zeros */
-    size_t old_bytes, new_bytes;
-} pair;
-
-static void pair_free(pair *p)
-{
-    poet_free(p->old);
-    poet_free(p->new);
-}
-
-static poet_status pair_open(poet_generator *from, poet_generator *to, const char *name, pair *p)
-{
-    *p = (pair){.from = from->params, .to = to->params};
-    p->source = poet_params_find(p->from, name);
-    p->target = poet_params_find(p->to, name);
-    if (p->source < 0 || p->target < 0)
-        return POET_FAIL(POET_ERR_MISMATCH, "%s: no such parameter in both generators", name);
-    const poet_tensor *tensor = poet_params_tensor(p->from, p->source);
-    p->c = poet_shape_last(&tensor->shape);
-    p->old_bytes = poet_tensor_bytes(tensor);
-    p->new_bytes = poet_tensor_bytes(poet_params_tensor(p->to, p->target));
-    p->old = poet_alloc(p->old_bytes);
-    p->new = poet_calloc(1, p->new_bytes);
-    return p->old && p->new ? poet_params_read(p->from, p->source, p->old, p->old_bytes)
-                            : POET_ERR_NOMEM;
-}
-
 /* The row after the last code, which stands for "nothing before", stays. */
-static void shrink_table(const shares *s, pair *p, int slots, int levels)
+static void shrink_table(const shares *s, poet_tensor_pair *p, int slots, int levels)
 {
     int64_t old = (int64_t)(s->map->codes + 1) * p->c, new = (int64_t)(s->map->kept + 1) * p->c;
     for (int slot = 0; slot < slots; slot++) {
@@ -101,13 +69,13 @@ static void shrink_table(const shares *s, pair *p, int slots, int levels)
 static poet_status convert_table(poet_generator *from, poet_generator *to, const shares *s,
                                  const char *name, int slots, int levels)
 {
-    pair p;
-    poet_status status = pair_open(from, to, name, &p);
+    poet_tensor_pair p;
+    poet_status status = poet_tensor_pair_open(from, to, name, &p);
     if (!status) {
         shrink_table(s, &p, slots, levels);
-        status = poet_params_write(p.to, p.target, p.new, p.new_bytes);
+        status = poet_tensor_pair_write(&p);
     }
-    pair_free(&p);
+    poet_tensor_pair_free(&p);
     return status;
 }
 
@@ -116,12 +84,12 @@ static poet_status convert_table(poet_generator *from, poet_generator *to, const
 static poet_status make_up_for_vectors(poet_generator *from, poet_generator *to, const shares *s,
                                        float *head)
 {
-    pair p;
+    poet_tensor_pair p;
     const poet_generator_config *c = &from->config;
     const poet_shrink_map *map = s->map;
     float *mean = poet_calloc((size_t)map->kept * (size_t)c->code_dim, sizeof *mean);
     float *vectors = poet_alloc((size_t)(map->codes + 1) * (size_t)c->code_dim * sizeof *vectors);
-    poet_status status = pair_open(from, to, "slots.vector_out.weight", &p);
+    poet_status status = poet_tensor_pair_open(from, to, "slots.vector_out.weight", &p);
     if (!status && !(mean && vectors))
         status = POET_ERR_NOMEM;
     if (!status)
@@ -135,7 +103,7 @@ static poet_status make_up_for_vectors(poet_generator *from, poet_generator *to,
             for (int64_t i = 0; i < p.c; i++)
                 head[k * p.c + i] += missing * p.old[d * p.c + i];
         }
-    pair_free(&p);
+    poet_tensor_pair_free(&p);
     poet_free(vectors);
     poet_free(mean);
     return status;
@@ -143,11 +111,11 @@ static poet_status make_up_for_vectors(poet_generator *from, poet_generator *to,
 
 static poet_status convert_head(poet_generator *from, poet_generator *to, const shares *s)
 {
-    pair weight, bias = {0};
+    poet_tensor_pair weight, bias = {0};
     int levels = s->map->levels;
-    poet_status status = pair_open(from, to, "slots.head.weight", &weight);
+    poet_status status = poet_tensor_pair_open(from, to, "slots.head.weight", &weight);
     if (!status)
-        status = pair_open(from, to, "slots.head.bias", &bias);
+        status = poet_tensor_pair_open(from, to, "slots.head.bias", &bias);
     for (int level = 0; level < levels && !status; level++) {
         add_rows(s, level, weight.old, weight.c, 1.0 / levels, weight.new);
         add_rows(s, level, bias.old, 1, 1.0 / levels, bias.new);
@@ -157,11 +125,11 @@ static poet_status convert_head(poet_generator *from, poet_generator *to, const 
     if (!status && levels == 1)
         status = make_up_for_vectors(from, to, s, weight.new);
     if (!status)
-        status = poet_params_write(weight.to, weight.target, weight.new, weight.new_bytes);
+        status = poet_tensor_pair_write(&weight);
     if (!status)
-        status = poet_params_write(bias.to, bias.target, bias.new, bias.new_bytes);
-    pair_free(&bias);
-    pair_free(&weight);
+        status = poet_tensor_pair_write(&bias);
+    poet_tensor_pair_free(&bias);
+    poet_tensor_pair_free(&weight);
     return status;
 }
 
@@ -182,11 +150,11 @@ static poet_status copy_rest(poet_generator *from, poet_generator *to)
         const char *name = poet_params_name(from->params, i);
         if (poet_params_kind(from->params, i) > POET_BUFFER || goes_by_code(name))
             continue;
-        pair p;
-        poet_status status = pair_open(from, to, name, &p);
+        poet_tensor_pair p;
+        poet_status status = poet_tensor_pair_open(from, to, name, &p);
         if (!status)
             status = poet_params_write(p.to, p.target, p.old, p.old_bytes);
-        pair_free(&p);
+        poet_tensor_pair_free(&p);
         POET_TRY(status);
     }
     return POET_OK;
@@ -201,21 +169,6 @@ static poet_status convert(poet_generator *from, poet_generator *to, const share
     return convert_head(from, to, s);
 }
 
-static poet_status create(poet_generator *generator, const poet_shrink_map *map,
-                          uint64_t fingerprint, poet_generator **out)
-{
-    char *text;
-    poet_bpe *bpe;
-    poet_generator_config config = generator->config;
-    config.codes = map->kept;
-    POET_TRY(poet_bpe_to_text(generator->bpe, &text));
-    poet_status status = poet_bpe_from_text(text, &bpe);
-    poet_free(text);
-    POET_TRY(status);
-    return poet_generator_create(generator->device, &config, bpe, map->vectors, fingerprint, 0,
-                                 out);
-}
-
 poet_status poet_generator_shrink(poet_generator *generator, const poet_shrink_map *map,
                                   const double *weights, uint64_t fingerprint, poet_generator **out)
 {
@@ -224,9 +177,11 @@ poet_status poet_generator_shrink(poet_generator *generator, const poet_shrink_m
     *out = NULL;
     if (c->codes != map->codes || c->grid.levels != map->levels || c->code_dim != map->dim)
         return POET_FAIL(POET_ERR_MISMATCH, "the map is not of this generator's codes");
+    poet_generator_config config = *c;
+    config.codes = map->kept;
     poet_status status = shares_create(map, weights, &s);
     if (!status)
-        status = create(generator, map, fingerprint, out);
+        status = poet_derived_create(generator, &config, map->vectors, fingerprint, out);
     if (!status)
         status = convert(generator, *out, &s);
     shares_free(&s);
