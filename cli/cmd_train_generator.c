@@ -67,7 +67,7 @@ static poet_status next_tokens(void *opaque, int64_t step, int b, int32_t *codes
 typedef struct heldout_clips {
     int n;
     int32_t *codes;
-    const char **captions, **nothing; /* nothing: NULL for every clip */
+    const char **captions;
     double *bits;
 } heldout_clips;
 
@@ -79,9 +79,8 @@ static poet_status read_heldout(const generator_run *run, heldout_clips *clips)
     *clips = (heldout_clips){.n = (int)n,
                              .codes = poet_alloc(n * per_clip * sizeof *clips->codes),
                              .captions = poet_calloc(n, sizeof *clips->captions),
-                             .nothing = poet_calloc(n, sizeof *clips->nothing),
                              .bits = poet_calloc(n, sizeof *clips->bits)};
-    if (!clips->codes || !clips->captions || !clips->nothing || !clips->bits)
+    if (!clips->codes || !clips->captions || !clips->bits)
         return POET_ERR_NOMEM;
     for (size_t i = 0; i < n; i++)
         POET_TRY(read_clip(run->heldout_file, i, clips->codes + i * per_clip, &clips->captions[i]));
@@ -91,7 +90,6 @@ static poet_status read_heldout(const generator_run *run, heldout_clips *clips)
 static void free_heldout(heldout_clips *clips)
 {
     poet_free(clips->bits);
-    poet_free(clips->nothing);
     poet_free(clips->captions);
     poet_free(clips->codes);
 }
@@ -121,7 +119,7 @@ static poet_status report(void *opaque, int64_t step, char *text, size_t room)
     if (!status)
         status = mean_bits(run, &clips, clips.captions, &with);
     if (!status)
-        status = mean_bits(run, &clips, clips.nothing, &without);
+        status = mean_bits(run, &clips, NULL, &without);
     poet_generator_forget_programs(run->generator);
     if (!status)
         snprintf(text, room,

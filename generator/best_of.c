@@ -10,7 +10,7 @@
 typedef struct candidates {
     int m, best_of;
     int64_t per_clip;
-    const char **prompts, **nothing; /* nothing: NULL for every clip */
+    const char **prompts;
     uint64_t *seeds;
     int32_t *codes;
     double *with, *without; /* bits, given the prompt and given none */
@@ -20,12 +20,11 @@ static poet_status create(candidates *c, const char *const *prompts, const uint6
 {
     size_t m = (size_t)c->m;
     c->prompts = poet_calloc(m, sizeof *c->prompts);
-    c->nothing = poet_calloc(m, sizeof *c->nothing);
     c->seeds = poet_calloc(m, sizeof *c->seeds);
     c->codes = poet_alloc(m * (size_t)c->per_clip * sizeof *c->codes);
     c->with = poet_calloc(m, sizeof *c->with);
     c->without = poet_calloc(m, sizeof *c->without);
-    if (!c->prompts || !c->nothing || !c->seeds || !c->codes || !c->with || !c->without)
+    if (!c->prompts || !c->seeds || !c->codes || !c->with || !c->without)
         return POET_ERR_NOMEM;
     for (int i = 0; i < c->m; i++) {
         int candidate = i % c->best_of;
@@ -40,7 +39,6 @@ static poet_status create(candidates *c, const char *const *prompts, const uint6
 static void destroy(candidates *c)
 {
     poet_free(c->prompts);
-    poet_free(c->nothing);
     poet_free(c->seeds);
     poet_free(c->codes);
     poet_free(c->with);
@@ -56,7 +54,7 @@ static poet_status write_candidates(poet_generator *generator, candidates *c,
     if (cut)
         *cut += cuts / c->best_of;
     POET_TRY(poet_generator_score(generator, c->m, c->codes, c->prompts, c->with));
-    return poet_generator_score(generator, c->m, c->codes, c->nothing, c->without);
+    return poet_generator_score(generator, c->m, c->codes, NULL, c->without);
 }
 
 /* The candidate of prompt i with the most bits that the prompt saves. */

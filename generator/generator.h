@@ -136,7 +136,8 @@ poet_generator_training poet_generator_training_defaults(void);
 poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,
                                  poet_memory *memory);
 
-/* Bits per clip of n clips under the model given their captions: bits[n]. */
+/* Bits per clip of n clips under the model given their captions: bits[n]. No caption where it is
+ * NULL, and for none of them where captions is. */
 poet_status poet_generator_score(poet_generator *generator, int n, const int32_t *codes,
                                  const char *const *captions, double *bits);
 

@@ -177,7 +177,8 @@ static poet_status score_batch(poet_generator *m, poet_sequence_batch *batch, in
     int64_t per_clip = poet_grid_codes(&m->config.grid);
     for (int i = 0; i < batch->b; i++) {
         int from = i < n ? i : 0; /* the last batch is filled up with its first clip */
-        POET_TRY(poet_sequence_batch_fill(m, batch, i, codes + from * per_clip, captions[from]));
+        POET_TRY(poet_sequence_batch_fill(m, batch, i, codes + from * per_clip,
+                                          captions ? captions[from] : NULL));
     }
     poet_sequence_batch_pack(&m->config, batch, 0, 0);
     POET_TRY(poet_sequence_batch_set(&m->config, batch, m->score));
@@ -206,7 +207,8 @@ poet_status poet_generator_score(poet_generator *generator, int n, const int32_t
                                             &batch);
     for (int i = 0; i < n && !status; i += SCORE_BATCH)
         status = score_batch(generator, &batch, n - i < SCORE_BATCH ? n - i : SCORE_BATCH,
-                             codes + i * per_clip, captions + i, losses, kept, bits + i);
+                             codes + i * per_clip, captions ? captions + i : NULL, losses, kept,
+                             bits + i);
     poet_sequence_batch_free(&batch);
     poet_free(kept);
     poet_free(losses);
