@@ -235,7 +235,7 @@ static poet_status train(cli_context *context, generator_run *run, poet_device *
 {
     cli_training *t = &run->training;
     poet_generator_training training = poet_generator_training_defaults();
-    POET_TRY(cli_training_complete(t, context, &training.train));
+    POET_TRY(cli_training_complete(t, context, device, &training.train));
     POET_TRY(prepare(context, run, device));
     training.b = t->batch;
     training.drop_text = run->drop_text;

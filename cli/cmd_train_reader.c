@@ -65,7 +65,7 @@ static poet_status train(cli_context *context, reader_run *run, poet_device *dev
 {
     cli_training *t = &run->training;
     poet_classifier_training training = poet_classifier_training_defaults();
-    POET_TRY(cli_training_complete(t, context, &training.train));
+    POET_TRY(cli_training_complete(t, context, device, &training.train));
     POET_TRY(cli_data_open(context->operands[0], &run->data, &run->dataset));
     POET_TRY(create(context, run, device));
     training.b = t->batch;

@@ -107,7 +107,7 @@ static poet_status train(cli_context *context, tokenizer_run *run, poet_device *
 {
     cli_training *t = &run->training;
     poet_tokenizer_training training = poet_tokenizer_training_defaults();
-    POET_TRY(cli_training_complete(t, context, &training.train));
+    POET_TRY(cli_training_complete(t, context, device, &training.train));
     POET_TRY(cli_data_open(context->operands[0], &run->data, &run->dataset));
     poet_clip shape = poet_dataset_geometry(run->dataset);
     cli_clips clips = {

@@ -8,13 +8,24 @@
 
 const char *const cli_weight_types[] = {"f32", "bf16", NULL};
 
+enum { PRECISION_AUTO, PRECISION_F32, PRECISION_BF16 };
+
+const char *const cli_precisions[] = {"auto", "f32", "bf16", NULL};
+
+static poet_dtype precision_of(const cli_training *training, const poet_device *device)
+{
+    bool half = training->precision == PRECISION_BF16 ||
+                (training->precision == PRECISION_AUTO && device->backend->bf16);
+    return half ? POET_BF16 : POET_F32;
+}
+
 bool cli_training_bf16(const cli_training *training)
 {
     return training->weights == 1;
 }
 
 poet_status cli_training_complete(cli_training *training, const cli_context *context,
-                                  poet_train_config *config)
+                                  const poet_device *device, poet_train_config *config)
 {
     if (!training->output)
         return POET_FAIL(POET_ERR_ARG, "%s wants --output FILE.safetensors", context->verb);
@@ -30,6 +41,7 @@ poet_status cli_training_complete(cli_training *training, const cli_context *con
     config->optim.weight_decay = training->weight_decay;
     config->optim.average = training->average;
     config->optim.steps = training->steps;
+    config->precision = precision_of(training, device);
     config->checkpoint = training->checkpoint;
     config->save_seconds = training->save_seconds;
     config->metrics = training->metrics;

@@ -11,13 +11,16 @@ typedef struct cli_training {
     const char *output, *metrics;
     char *checkpoint; /* "<output>.checkpoint"; poet_free */
     int64_t steps, warmup, log_steps, report_steps;
-    int batch, save_seconds, weights;
+    int batch, save_seconds, weights, precision;
     float rate, muon_rate, weight_decay, average;
     uint64_t seed;
 } cli_training;
 
 /* "f32", "bf16", NULL. */
 extern const char *const cli_weight_types[];
+
+/* "auto", "f32", "bf16", NULL. */
+extern const char *const cli_precisions[];
 
 /* Whether the finished model is stored in bf16. */
 bool cli_training_bf16(const cli_training *training);
@@ -42,6 +45,8 @@ bool cli_training_bf16(const cli_training *training);
                  "steps between two lines of the log"),                                            \
         CLI_LONG("report-every", 0, &(t)->report_steps, 0, 1000000000, "N", "0",                   \
                  "steps between two measurements on held-out clips; 0: only at the end"),          \
+        CLI_CHOICE("precision", 0, &(t)->precision, cli_precisions, "TYPE", "auto",                \
+                   "what products read: auto (bf16 where the processor has it), f32, bf16"),       \
         CLI_INT("save-every", 0, &(t)->save_seconds, 1, 86400, "SECONDS", "120",                   \
                 "between two checkpoints"),                                                        \
         CLI_CHOICE("weights", 0, &(t)->weights, cli_weight_types, "TYPE", "bf16",                  \
@@ -49,7 +54,7 @@ bool cli_training_bf16(const cli_training *training);
 
 /* After parsing: checks, the checkpoint's name, and the parts of the configuration that follow from the options. */
 poet_status cli_training_complete(cli_training *training, const cli_context *context,
-                                  poet_train_config *config);
+                                  const poet_device *device, poet_train_config *config);
 
 /* After a whole run: the checkpoint is no longer needed. */
 void cli_training_finish(cli_training *training);

@@ -13,7 +13,7 @@ enum { MAX_PAIRS = 32, METRICS_LIMIT = 1 << 30 };
 
 /* The caller's pairs and ours, with the texts of ours. */
 typedef struct state_pairs {
-    poet_pair pairs[MAX_PAIRS + 2];
+    poet_pair pairs[MAX_PAIRS + 3];
     int n;
     char step[24], threads[16];
 } state_pairs;
@@ -27,6 +27,7 @@ static void make_pairs(const poet_train_config *config, int64_t step, int thread
     snprintf(out->threads, sizeof out->threads, "%d", threads);
     out->pairs[out->n++] = (poet_pair){"train.step", out->step};
     out->pairs[out->n++] = (poet_pair){"train.threads", out->threads};
+    out->pairs[out->n++] = (poet_pair){"train.precision", poet_dtype_name(config->precision)};
 }
 
 static poet_status save(const poet_train_config *config, poet_params *params, int64_t step)
@@ -52,16 +53,25 @@ static poet_status check_pairs(const poet_train_config *config, const poet_check
     return POET_OK;
 }
 
-static void warn_of_threads(const poet_train_config *config, const poet_checkpoint *checkpoint,
+static void warn_of_bits(const poet_train_config *config, const char *there, const char *here,
+                         const char *what)
+{
+    if (there && strcmp(there, here) != 0)
+        poet_task_message(config->task,
+                          "%s: was trained with %s %s, not %s: the run goes on, but its bits will "
+                          "differ from an uninterrupted one",
+                          config->checkpoint, there, what, here);
+}
+
+/* What may differ between two machines that share a run. */
+static void warn_of_machine(const poet_train_config *config, const poet_checkpoint *checkpoint,
                             poet_params *params)
 {
-    const char *threads = poet_checkpoint_value(checkpoint, "train.threads");
-    int now = poet_params_device(params)->threads;
-    if (threads && strtol(threads, NULL, 10) != now)
-        poet_task_message(config->task,
-                          "%s: was trained with %s threads, not %d: the run goes on, but its bits "
-                          "will differ from an uninterrupted one",
-                          config->checkpoint, threads, now);
+    char threads[16];
+    snprintf(threads, sizeof threads, "%d", poet_params_device(params)->threads);
+    warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.threads"), threads, "threads");
+    warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.precision"),
+                 poet_dtype_name(config->precision), "precision");
 }
 
 /* Drops the lines of steps that were done after the checkpoint and will be done again. */
@@ -105,7 +115,7 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
                            config->checkpoint);
     if (!status) {
         *step = strtoll(at, NULL, 10);
-        warn_of_threads(config, checkpoint, params);
+        warn_of_machine(config, checkpoint, params);
         status = poet_checkpoint_load(checkpoint, params);
     }
     poet_checkpoint_close(checkpoint);

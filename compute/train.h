@@ -1,7 +1,7 @@
 /* Training: the update rules appended to a graph, the schedule, and the loop with checkpoints,
  * metrics, and a clean stop.
  *
- * A run is a pure function of (configuration, data, seed, thread count): batches are asked for by
+ * A run is a pure function of (configuration, data, seed, thread count, precision): batches are asked for by
  * step number, every random draw is keyed by step, and the schedule counts steps, never seconds.
  * Killed at any moment and started again, it ends with equal bits. */
 #ifndef POET_COMPUTE_TRAIN_H
@@ -43,6 +43,9 @@ typedef poet_status (*poet_report_fn)(void *opaque, int64_t step, char *text, si
 
 typedef struct poet_train_config {
     poet_optim_config optim;
+    poet_dtype precision; /* F32, or BF16 where the device has it: what products read their operands
+                               in. Weights, moments and sums stay F32 (Micikevicius et al., "Mixed
+                               precision training", 2018; bf16 needs no scaling of the loss) */
     const char *checkpoint; /* path; written every save_seconds, on a stop and at the end; read at
                                the start if it exists */
     double save_seconds;

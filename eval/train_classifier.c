@@ -118,6 +118,7 @@ static poet_status build(poet_classifier *r, const poet_classifier_training *tra
     poet_graph *g = poet_graph_create(r->params);
     if (!g)
         return POET_ERR_NOMEM;
+    poet_graph_set_precision(g, training->train.precision);
     poet_val frames =
         poet_input(g, "frames", POET_U8, POET_SHAPE(training->b, c->t, c->h, c->w, 3));
     poet_optimize(g, loss_of(g, c, frames, training->b), &training->train.optim);

@@ -77,6 +77,7 @@ static poet_status build(poet_generator *m, const poet_generator_training *r, in
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
         return POET_ERR_NOMEM;
+    poet_graph_set_precision(g, r->train.precision);
     poet_optimize(g, poet_model_loss(g, &m->config, r->b, rows, NULL, NULL), &r->train.optim);
     return poet_program_create(g, out);
 }

@@ -46,6 +46,7 @@ static poet_status build(poet_tokenizer *t, const poet_tokenizer_training *r, po
     poet_graph *g = poet_graph_create(t->params);
     if (!g)
         return POET_ERR_NOMEM;
+    poet_graph_set_precision(g, r->train.precision);
     poet_val frames = poet_input(g, "frames", POET_U8, POET_SHAPE(r->b, r->t, r->h, r->w, 3));
     poet_val step = poet_input(g, "step", POET_I32, POET_SHAPE(1));
     poet_val patches = poet_patchify(g, frames, c->patch);

@@ -167,33 +167,47 @@ static poet_status act_kernel(poet_device *device, const poet_call *call)
 
 /* ---- casts ---- */
 
+typedef uint32_t vu __attribute__((vector_size(32)));
+
 typedef struct cast_job {
     const void *x;
     void *y;
 } cast_job;
 
-typedef uint16_t vh __attribute__((vector_size(16)));
-
 /* To nearest, ties to even, in the integers: what is cut off is below, at or above one half. */
+VEC_INLINE vi bf16_bits(vf x)
+{
+    vi rounded = (vi)x + 0x7FFF + (((vi)x >> 16) & 1), nan = x != x;
+    vi bits = (rounded & ~nan) | (nan & 0x7FC00000);
+    return (vi)((vu)bits >> 16);
+}
+
 static VEC void to_bf16_part(const void *context, int64_t begin, int64_t end)
 {
     const cast_job *j = context;
-    for (int64_t i = begin; i < end; i += LANES) {
-        vf x = vf_load_n((const float *)j->x + i, end - i);
-        vi bits = ((vi)x + 0x7FFF + (((vi)x >> 16) & 1)) >> 16;
-        vi nan = x != x;
-        vh half = __builtin_convertvector((bits & ~nan) | (nan & 0x7FC0), vh);
-        memcpy((uint16_t *)j->y + i, &half, (size_t)poet_min(LANES, end - i) * sizeof(uint16_t));
+    const float *x = j->x;
+    uint16_t *y = j->y, half[LANES];
+    int64_t i = begin;
+    for (; i + LANES <= end; i += LANES)
+        vi_store_halves(y + i, bf16_bits(vf_load(x + i)));
+    if (i < end) {
+        vi_store_halves(half, bf16_bits(vf_load_n(x + i, end - i)));
+        memcpy(y + i, half, (size_t)(end - i) * sizeof *half);
     }
 }
 
 static VEC void from_bf16_part(const void *context, int64_t begin, int64_t end)
 {
     const cast_job *j = context;
-    for (int64_t i = begin; i < end; i += LANES) {
+    const uint16_t *x = j->x;
+    float *y = j->y;
+    int64_t i = begin;
+    for (; i + LANES <= end; i += LANES)
+        vf_store(y + i, vf_from_bf16(x + i));
+    if (i < end) {
         uint16_t half[LANES] = {0};
-        memcpy(half, (const uint16_t *)j->x + i, (size_t)poet_min(LANES, end - i) * sizeof *half);
-        vf_store_n((float *)j->y + i, end - i, vf_from_bf16(half));
+        memcpy(half, x + i, (size_t)(end - i) * sizeof *half);
+        vf_store_n(y + i, end - i, vf_from_bf16(half));
     }
 }
 

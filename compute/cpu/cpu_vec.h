@@ -84,6 +84,14 @@ VEC_INLINE vf vf_from_bf16(const uint16_t *p)
         _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)), 16);
 }
 
+/* The low halves of eight integers below 65,536. */
+VEC_INLINE void vi_store_halves(uint16_t *p, vi v)
+{
+    __m256i packed = _mm256_packus_epi32((__m256i)v, (__m256i)v); /* 0-3 0-3 | 4-7 4-7 */
+    packed = _mm256_permute4x64_epi64(packed, 0x08);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm256_castsi256_si128(packed));
+}
+
 /* Halves are added to halves: ((0+4)+(2+6)) + ((1+5)+(3+7)). */
 VEC_INLINE float vf_sum(vf v)
 {
@@ -148,6 +156,12 @@ VEC_INLINE vf vf_from_bf16(const uint16_t *p)
     for (int i = 0; i < LANES; i++)
         r[i] = (int32_t)((uint32_t)p[i] << 16);
     return (vf)r;
+}
+
+VEC_INLINE void vi_store_halves(uint16_t *p, vi v)
+{
+    for (int i = 0; i < LANES; i++)
+        p[i] = (uint16_t)v[i];
 }
 
 VEC_INLINE float vf_sum(vf v)

@@ -12,6 +12,7 @@
 
 enum { ROWS = 6, IN = 5, HIDDEN = 8, OUT = 3 };
 
+static poet_dtype precision; /* of the products of what is trained */
 static char directory[] = "/tmp/poet-engine-XXXXXX";
 
 static char *in_directory(const char *name)
@@ -137,6 +138,7 @@ static outcome train(poet_device *device, const char *checkpoint, const char *me
     outcome out = {0};
     poet_task task = {.stop = stop ? stop_at_once : NULL};
     poet_train_config config = {.optim = poet_optim_defaults(),
+                                .precision = precision,
                                 .checkpoint = checkpoint,
                                 .metrics = metrics,
                                 .save_seconds = 1e9,
@@ -159,6 +161,7 @@ static outcome train(poet_device *device, const char *checkpoint, const char *me
     CHECK_OK(poet_params_create(device, 3, &params));
     CHECK_OK(poet_train_resume(&config, params, &step));
     poet_graph *g = poet_graph_create(params);
+    poet_graph_set_precision(g, precision);
     poet_optimize(g, small_model(g), &config.optim);
     CHECK_OK(poet_program_create(g, &program));
     out.status = poet_train_run(&config, params, program, step);
@@ -331,9 +334,28 @@ static void test_failing_memory(poet_device *device)
     CHECK_INT(poet_memory_get_stats().blocks, before);
 }
 
-static void test_backend(const poet_backend *backend)
+/* A device without bf16 refuses it before the first step. */
+static void test_refused_precision(const poet_backend *backend)
 {
     poet_device *device;
+    poet_params *params;
+    poet_program *program;
+    poet_backend plain = *backend;
+    plain.bf16 = false;
+    CHECK_OK(poet_device_open(&plain, 0, 0, &device));
+    CHECK_OK(poet_params_create(device, 3, &params));
+    poet_graph *g = poet_graph_create(params);
+    poet_graph_set_precision(g, POET_BF16);
+    poet_result(g, "out", small_model(g));
+    CHECK_FAILS(poet_program_create(g, &program), POET_ERR_UNSUPPORTED, "no bf16; use f32");
+    poet_params_destroy(params);
+    poet_device_close(device);
+}
+
+static void test_backend(const poet_backend *backend, poet_dtype products)
+{
+    poet_device *device;
+    precision = products;
     CHECK_OK(poet_device_open(backend, 0, 0, &device));
     test_sticky_errors(device);
     test_params(device);
@@ -348,8 +370,12 @@ static void test_backend(const poet_backend *backend)
 int main(void)
 {
     CHECK(mkdtemp(directory) != NULL);
-    test_backend(poet_backend_ref());
-    test_backend(poet_backend_cpu());
+    test_backend(poet_backend_ref(), POET_F32);
+    test_backend(poet_backend_ref(), POET_BF16);
+    test_backend(poet_backend_cpu(), POET_F32);
+    if (poet_backend_cpu()->bf16)
+        test_backend(poet_backend_cpu(), POET_BF16);
+    test_refused_precision(poet_backend_cpu());
     rmdir(directory);
     CHECK_INT(poet_memory_get_stats().blocks, 0);
     return CHECK_RESULT();
