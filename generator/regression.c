@@ -15,7 +15,7 @@ enum { HISTORY = 8 };
 
 static const double ridge =
     1e-4; /* towards the start: as if so large a share of rows had its answers */
-static const double good_enough = 1e-4; /* nats: a step that gains less is the last */
+static const double good_enough = 1e-4; /* nats: a step that promises less is the last */
 
 typedef struct fit {
     const poet_regression *r;
@@ -255,14 +255,16 @@ static void remember(search *s)
     s->kept += s->kept < HISTORY;
 }
 
-/* Halves the step until it gains what the slope promises in part; *gain is 0 where none does. */
-static poet_status advance(search *s, double *gain)
+/* Halves the step until it gains a part of what the slope promises. *promise: what the loss would fall by along the
+ * whole step if it were quadratic, with its least value there; 0 where no length gains anything. What one step has
+ * gained says less: after a step in a bent valley the next may gain a hundred times as much. */
+static poet_status advance(search *s, double *promise)
 {
     enum { HALVINGS = 12 };
 
     int64_t n = s->f->count;
     double slope = dot(s->step, s->gradient, n), length = 1;
-    *gain = 0;
+    *promise = 0;
     for (int i = 0; i < HALVINGS && slope < 0; i++, length /= 2) {
         double loss, total;
         memcpy(s->next, s->at, (size_t)n * sizeof *s->next);
@@ -270,7 +272,7 @@ static poet_status advance(search *s, double *gain)
         POET_TRY(evaluate(s->f, s->next, s->next_gradient, &loss, &total));
         if (!(total <= s->total + 1e-4 * length * slope))
             continue;
-        *gain = s->total - total;
+        *promise = -slope / 2;
         s->loss = loss;
         s->total = total;
         remember(s);
@@ -287,10 +289,10 @@ static poet_status minimise(search *s, const poet_task *task, poet_fit_result *o
     memcpy(s->at, f->first, (size_t)f->count * sizeof *s->at);
     POET_TRY(evaluate(f, s->at, s->gradient, &s->loss, &s->total));
     out->before = s->loss;
-    double gain = INFINITY;
-    for (int step = 0; step < f->r->steps && gain > good_enough; step++) {
+    double promise = INFINITY;
+    for (int step = 0; step < f->r->steps && promise > good_enough; step++) {
         find_direction(s);
-        POET_TRY(advance(s, &gain));
+        POET_TRY(advance(s, &promise));
         poet_task_progress(task, &(poet_progress){.what = "fit the head",
                                                   .done = step + 1,
                                                   .total = f->r->steps,
