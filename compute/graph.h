@@ -150,6 +150,12 @@ poet_val poet_rms_norm(poet_graph *g, poet_val x, poet_val gain);
 
 /* ---- attention ---- */
 
+/* Turns q and k by their positions, so that scores depend on distances (Su et al., RoFormer, 2021).
+ * qkv (B,T,3*C) as for attention, turns (T,D): D/2 cosines, then D/2 sines, the same for all rows
+ * and heads. The pair (x[i], x[D/2 + i]) of a head becomes (x[i] cos[i] - x[D/2+i] sin[i], x[i]
+ * sin[i] + x[D/2+i] cos[i]). No gradient to turns. */
+poet_val poet_rotary(poet_graph *g, poet_val qkv, poet_val turns, int heads);
+
 /* Self-attention over rows of one sequence, softmax(q k' / sqrt(D)) v. qkv (B,T,3*C), C = heads *
  * D, in the order q, k, v, each head-major; lengths I32 (B), how many of the first `prefix`
  * positions are real (1..prefix; ignored when prefix is 0). Position i sees: all real prefix

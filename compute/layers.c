@@ -81,10 +81,11 @@ static poet_val feed_forward(poet_graph *g, poet_val x, int64_t ff)
     return poet_add(g, x, h);
 }
 
-static poet_val queries_keys_values(poet_graph *g, poet_val x)
+static poet_val queries_keys_values(poet_graph *g, poet_val x, const poet_block_options *options)
 {
-    return poet_linear(g, "qkv", poet_rms_norm_layer(g, "norm1", x), 3 * poet_dim(g, x, -1),
-                       hidden_matrix);
+    poet_val qkv = poet_linear(g, "qkv", poet_rms_norm_layer(g, "norm1", x), 3 * poet_dim(g, x, -1),
+                               hidden_matrix);
+    return options->turns.id < 0 ? qkv : poet_rotary(g, qkv, options->turns, options->heads);
 }
 
 static poet_val attend_then_feed(poet_graph *g, poet_val x, poet_val attended, int64_t ff)
@@ -97,8 +98,8 @@ poet_val poet_transformer_block(poet_graph *g, const char *name, poet_val x, poe
                                 poet_block_options options)
 {
     poet_scope_begin(g, name);
-    poet_val a =
-        poet_attention(g, queries_keys_values(g, x), lengths, options.heads, options.prefix);
+    poet_val a = poet_attention(g, queries_keys_values(g, x, &options), lengths, options.heads,
+                                options.prefix);
     x = attend_then_feed(g, x, a, options.ff);
     poet_scope_end(g);
     return x;
@@ -114,8 +115,8 @@ poet_val poet_transformer_block_cached(poet_graph *g, const char *name, const ch
     poet_val keys = poet_state(g, "keys", POET_CACHE, POET_F32, shape, POET_ZEROS);
     poet_val values = poet_state(g, "values", POET_CACHE, POET_F32, shape, POET_ZEROS);
     poet_scope_end(g);
-    poet_val a = poet_attention_cached(g, queries_keys_values(g, x), keys, values, position,
-                                       lengths, options.heads, options.prefix);
+    poet_val a = poet_attention_cached(g, queries_keys_values(g, x, &options), keys, values,
+                                       position, lengths, options.heads, options.prefix);
     x = attend_then_feed(g, x, a, options.ff);
     poet_scope_end(g);
     return x;

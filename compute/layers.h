@@ -37,7 +37,8 @@ poet_val poet_embedding(poet_graph *g, const char *name, poet_val index, int slo
  * matrices start at zero. Training form. */
 typedef struct poet_block_options {
     int heads, prefix;
-    int64_t ff; /* inner width */
+    int64_t ff;     /* inner width */
+    poet_val turns; /* rotary positions, or POET_NONE */
 } poet_block_options;
 
 poet_val poet_transformer_block(poet_graph *g, const char *name, poet_val x, poet_val lengths,

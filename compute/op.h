@@ -62,6 +62,11 @@ typedef union poet_attr {
     } attention;
 
     struct {
+        int heads;
+        bool back;
+    } rotary;
+
+    struct {
         float decay, restart;
         uint64_t seed;
     } ema;

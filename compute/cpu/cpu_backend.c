@@ -153,6 +153,7 @@ static void fill_ops(void)
     poet_cpu_layout(ops);
     poet_cpu_loss(ops);
     poet_cpu_norm(ops);
+    poet_cpu_rotary(ops);
     poet_cpu_optim(ops);
     poet_cpu_quantize(ops);
     poet_cpu_sample(ops);

@@ -29,6 +29,7 @@ void poet_cpu_layout(poet_cpu_op *ops);
 void poet_cpu_loss(poet_cpu_op *ops);
 void poet_cpu_matmul(poet_cpu_op *ops);
 void poet_cpu_norm(poet_cpu_op *ops);
+void poet_cpu_rotary(poet_cpu_op *ops);
 void poet_cpu_optim(poet_cpu_op *ops);
 void poet_cpu_quantize(poet_cpu_op *ops);
 void poet_cpu_sample(poet_cpu_op *ops);

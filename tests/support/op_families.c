@@ -2,6 +2,8 @@
  * 5, 17, 33 meet every remainder loop. */
 #include "tests/support/op_cases.h"
 
+#include <math.h>
+
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- element-wise ---- */
@@ -209,6 +211,22 @@ static void build_rms_norm(op_case *c)
     poet_val x = op_real(c, "x", s, s.dim[2]);
     poet_val gain = op_real(c, "gain", POET_SHAPE(s.dim[2]), s.dim[0] * s.dim[1]);
     op_result_add(c, "y", poet_rms_norm(c->g, x, gain), s.dim[2]);
+}
+
+/* Cosines and sines of position and pair; h heads of d. */
+static double turn_at(const op_case *c, int64_t i)
+{
+    int64_t d = op_arg(c, 'd', 1), t = i / d, pair = i % d % (d / 2);
+    double angle = 0.7 * (double)t / (double)(pair + 1);
+    return i % d < d / 2 ? cos(angle) : sin(angle);
+}
+
+static void build_rotary(op_case *c)
+{
+    int64_t t = op_arg(c, 't', 1), h = op_arg(c, 'h', 1), d = op_arg(c, 'd', 1);
+    poet_val qkv = op_real(c, "qkv", POET_SHAPE(op_arg(c, 'b', 1), t, 3 * h * d), 2);
+    poet_val turns = op_given(c, "turns", POET_F32, POET_SHAPE(t, d), turn_at);
+    op_result_add(c, "y", poet_rotary(c->g, qkv, turns, (int)h), 2);
 }
 
 /* ---- attention: b rows, t positions, h heads of d, prefix p ---- */
@@ -537,6 +555,9 @@ static const op_family families[] = {
      .gradient = {POET_OP_RMS_NORM_BWD}, .big = NAMES("rms_norm:b3n65c129", "rms_norm:n33c256"),
      .slope = OP_SMOOTH},
 
+    {POET_OP_ROTARY, build_rotary,
+     NAMES("rotary:b2t5h2d6", "rotary:b1t1h1d2", "rotary:b3t3h1d34", "rotary:b1t17h3d16"),
+     .big = NAMES("rotary:b2t65h4d48"), .slope = OP_SMOOTH},
     {POET_OP_ATTENTION, build_attention,
      NAMES("attention:b2t5h2d3", "attention:b3t7h1d5p3", "attention:b2t17h3d4p5",
            "attention:b2t5h1d8p5", "attention:b1t1h1d1", "attention:b1t33h2d17p1"),
