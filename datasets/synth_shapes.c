@@ -1,8 +1,9 @@
 /* `shapes`: one bright shape on a quiet ground.
  *
  * Colours of shapes are vivid and grounds are muted, so that a shape can be told from its ground
- * after any blur. A ground has four layouts, not endlessly many: the moving thing is what a small
- * model should spend its bits on. */
+ * after any blur. A ground has two layouts, not endlessly many; colours and sizes are exact, and
+ * shapes begin on whole units: what the caption says is what a small model should spend its bits
+ * on. */
 #include "base/memory.h"
 #include "datasets/synth_internal.h"
 
@@ -29,7 +30,7 @@ enum {
 
 enum { BLACK, WHITE, STARS, GRASS, SAND, CHECKS, BRICK, SKY, BACKGROUNDS };
 
-enum { LAYOUTS = 4 };
+enum { LAYOUTS = 2 };
 
 static const char *const colour_names[] = {"red",  "orange", "yellow", "green",
                                            "blue", "purple", "pink",   "white"};
@@ -194,28 +195,31 @@ static void write_caption(poet_synth_scene *scene, poet_rng *rng)
 
 /* --- motion --- */
 
-/* A start from which an object of this reach travels d and stays in 0..extent; the middle where
- * there is no such place. */
+/* A start, in whole units, from which an object of this reach travels d and stays in 0..extent; the
+ * middle where there is no such place. */
 static float start_for(poet_rng *rng, float extent, float reach, float d)
 {
-    float low = reach - fminf(d, 0), high = extent - reach - fmaxf(d, 0);
-    return low < high ? poet_rng_between(rng, low, high) : (low + high) / 2;
+    float low = ceilf(reach - fminf(d, 0)), high = floorf(extent - reach - fmaxf(d, 0));
+    if (low >= high)
+        return floorf((low + high) / 2);
+    return low + (float)poet_rng_below(rng, (uint32_t)(high - low) + 1);
 }
 
 static void lay_out(poet_synth_scene *scene, poet_rng *rng)
 {
-    static const float radii[3] = {6, 9, 12.5F}, travel[3] = {13, 26, 40};
+    static const float radii[3] = {7, 10, 13};
+    static const float travel[3] = {12, 24, 40}, diagonal[3] = {8, 16, 28};
     static const float hops[3] = {1, 1.5F, 2}, turns[3] = {0.4F, 0.75F, 1.2F};
-    static const float waves[3] = {0.6F, 1, 1.6F}, growths[3] = {1.35F, 1.8F, 2.5F};
+    static const float waves[3] = {0.6F, 1, 1.6F}, growths[3] = {1.35F, 1.75F, 2.25F};
     static const signed char heading[8][2] = {{-1, 0},  {1, 0},  {0, -1}, {0, 1},
                                               {-1, -1}, {1, -1}, {-1, 1}, {1, 1}};
     const int motion = scene->value[POET_SHAPES_MOTION], speed = scene->value[POET_SHAPES_SPEED];
     float width = poet_synth_width(&scene->options), height = poet_synth_height(&scene->options);
-    float radius = radii[scene->value[POET_SHAPES_SIZE]] * poet_rng_between(rng, 0.95F, 1.05F);
+    float radius = radii[scene->value[POET_SHAPES_SIZE]];
     poet_synth_path p = {.kind = POET_PATH_LINE, .radius = radius, .growth = 1};
     float side_x = 0, side_y = 0, rise = 0; /* room that the motion takes beyond the radius */
     if (motion <= DOWN_RIGHT) {
-        float length = motion >= UP_LEFT ? 0.8F * travel[speed] : travel[speed];
+        float length = motion >= UP_LEFT ? diagonal[speed] : travel[speed];
         p.dx = length * (float)heading[motion][0];
         p.dy = length * (float)heading[motion][1];
     } else if (motion == BOUNCE) {
@@ -226,7 +230,7 @@ static void lay_out(poet_synth_scene *scene, poet_rng *rng)
         p.kind = POET_PATH_ORBIT;
         p.dx = side_x = side_y = 12;
         p.cycles = turns[speed];
-        p.phase = poet_rng_uniform(rng);
+        p.phase = (float)poet_rng_below(rng, 8) / 8;
     } else if (motion == SWAY) {
         p.kind = POET_PATH_WAVE;
         p.dx = side_x = 13;
@@ -402,14 +406,6 @@ static void paint_shape(poet_raster *raster, int shape, poet_synth_spot spot, po
         poet_raster_disc(raster, centre, spot.radius, paint);
 }
 
-static poet_rgb tinted(poet_rgb colour, uint64_t style)
-{
-    poet_rng rng;
-    poet_rng_init(&rng, style, 2);
-    float light = poet_rng_between(&rng, -6, 5);
-    return (poet_rgb){colour.r + light, colour.g + light, colour.b + light};
-}
-
 static poet_status paint(const poet_synth_scene *scene, poet_clip *clip)
 {
     poet_raster ground = {0}, frame = {0};
@@ -418,7 +414,7 @@ static poet_status paint(const poet_synth_scene *scene, poet_clip *clip)
     POET_TRY_DONE(poet_raster_create(clip->h, clip->w, unit, &ground));
     POET_TRY_DONE(poet_raster_create(clip->h, clip->w, unit, &frame));
     paint_background(&ground, scene);
-    poet_rgb colour = tinted(palette[scene->value[POET_SHAPES_COLOUR]], scene->style);
+    poet_rgb colour = palette[scene->value[POET_SHAPES_COLOUR]];
     for (int f = 0; f < clip->t; f++) {
         poet_raster_copy(&frame, &ground);
         if (scene->objects)

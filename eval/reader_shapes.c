@@ -8,7 +8,7 @@
  * 4. Shape: coverage, sampled around the centroid at a scale set by the mass and averaged over
  *    frames, against the same of drawn shapes at many radii, sharp and blurred.
  * 5. Motion and speed: the drawn path nearest to the track.
- * 6. Size: the radius at the beginning. */
+ * 6. Size: the drawn radius nearest to that at the beginning. */
 #include "base/memory.h"
 #include "eval/reader_internal.h"
 
@@ -22,7 +22,8 @@ enum {
     MOTIONS = 14,
     SPEEDS = 3,
     GROUNDS = 8,
-    LAYOUTS = 4,
+    LAYOUTS = 2,
+    SIZES = 3,
     BLACK_GROUND = 0,
     WHITE = 7,
     SQUARE = 1,
@@ -55,6 +56,7 @@ typedef struct model {
     uint8_t *ground[GROUNDS][LAYOUTS];
     poet_colour palette[COLOURS];
     float radius[RADII];
+    float size[SIZES]; /* radius at the beginning */
     patch shape[SHAPES][RADII][BLURS];
     route route[MAX_ROUTES];
     int routes;
@@ -307,6 +309,17 @@ static poet_status learn_routes(model *m)
     return POET_OK;
 }
 
+static poet_status learn_sizes(model *m)
+{
+    for (int size = 0; size < SIZES; size++) {
+        int value[POET_SYNTH_FIELDS] = {0, 0, size, MOTIONS - 1, 1, 0};
+        poet_synth_scene scene;
+        POET_TRY(poet_synth_scene_of(POET_SYNTH_SHAPES, value, 0, &m->options, &scene));
+        m->size[size] = scene.path[0].radius;
+    }
+    return POET_OK;
+}
+
 static void destroy(void *opaque)
 {
     model *m = opaque;
@@ -329,6 +342,7 @@ static poet_status create(const poet_synth_options *options, void **out)
     POET_TRY_DONE(learn_palette(m));
     POET_TRY_DONE(learn_shapes(m));
     POET_TRY_DONE(learn_routes(m));
+    POET_TRY_DONE(learn_sizes(m));
     *out = m;
     return POET_OK;
 done:
@@ -467,6 +481,15 @@ static float route_distance(const route *r, const poet_synth_spot *track, int t,
     return sum / (float)count;
 }
 
+static int nearest_size(const model *m, float radius)
+{
+    int best = 0;
+    for (int size = 1; size < SIZES; size++)
+        if (fabsf(m->size[size] - radius) < fabsf(m->size[best] - radius))
+            best = size;
+    return best;
+}
+
 static void read_motion(const model *m, poet_reading *out)
 {
     float least = INFINITY, start = 0;
@@ -480,7 +503,7 @@ static void read_motion(const model *m, poet_reading *out)
             start = expf(m->route[i].grow[0] + grow);
         }
     }
-    out->value[POET_SHAPES_SIZE] = start < 7.4F ? 0 : start < 10.7F ? 1 : 2;
+    out->value[POET_SHAPES_SIZE] = nearest_size(m, start);
 }
 
 /* Coverage of every frame, its blob, and the mean patch. Frames that show it. */

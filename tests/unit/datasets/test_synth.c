@@ -15,7 +15,7 @@ static uint64_t clip_hash(const poet_clip *clip)
 }
 
 /* Of index 3 of each set with seed 7; changes only when pictures are meant to change. */
-static const uint64_t known[POET_SYNTH_SETS] = {0x19BF01EB0E346AB6, 0x0A60BAC7FBEA5691,
+static const uint64_t known[POET_SYNTH_SETS] = {0x707838E6AA85C469, 0x0A60BAC7FBEA5691,
                                                 0x3F8F8C16F1301337};
 
 static void test_determinism(void)
