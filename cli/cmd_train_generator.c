@@ -15,7 +15,7 @@ typedef struct generator_run {
     const char *tokenizer, *heldout, *from;
     int group, vocabulary;
     float drop_text;
-    bool no_neighbours, no_around, no_keep, no_caption;
+    bool no_neighbours, no_around, no_keep, no_caption, no_rotary;
     poet_tokfile *file, *heldout_file;
     poet_generator *generator;
 } generator_run;
@@ -282,6 +282,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
         CLI_FLAG("no-around", 0, &run->no_around,
                  "leave out the vectors of the cells around a cell"),
         CLI_FLAG("no-keep", 0, &run->no_keep, "write every group anew, also what stands still"),
+        CLI_FLAG("no-rotary", 0, &run->no_rotary, "attention knows places, but not distances"),
         CLI_FLAG("no-caption", 0, &run->no_caption,
                  "groups see the caption by attention alone, not as a whole"),
         CLI_END,
@@ -307,6 +308,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
     c->around = !run->no_around;
     c->keep = !run->no_keep;
     c->caption = !run->no_caption;
+    c->rotary = !run->no_rotary;
     return POET_OK;
 }
 

@@ -14,26 +14,28 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
                                        poet_sequence_batch *out)
 {
     int64_t n = poet_generator_groups(config), s = poet_generator_slots(config);
-    *out = (poet_sequence_batch){.b = b,
-                                 .r = r,
-                                 .share = 1,
-                                 .keep = ints(b * n),
-                                 .rows = ints(b * n),
-                                 .ids = ints((int64_t)b * config->text),
-                                 .lengths = ints(b),
-                                 .text_share =
-                                     poet_calloc((size_t)b * (size_t)config->text, sizeof(float)),
-                                 .before = ints(b * n * s),
-                                 .neighbours = ints(b * n * s * POET_NEIGHBOURS),
-                                 .around = ints(b * n * s * POET_AROUND),
-                                 .slots = ints(b * n * s),
-                                 .targets = ints(b * n * s),
-                                 .time = ints(n),
-                                 .row = ints(n),
-                                 .column = ints(n)};
+    *out = (poet_sequence_batch){
+        .b = b,
+        .r = r,
+        .share = 1,
+        .keep = ints(b * n),
+        .rows = ints(b * n),
+        .ids = ints((int64_t)b * config->text),
+        .lengths = ints(b),
+        .text_share = poet_calloc((size_t)b * (size_t)config->text, sizeof(float)),
+        .before = ints(b * n * s),
+        .neighbours = ints(b * n * s * POET_NEIGHBOURS),
+        .around = ints(b * n * s * POET_AROUND),
+        .slots = ints(b * n * s),
+        .targets = ints(b * n * s),
+        .time = ints(n),
+        .row = ints(n),
+        .column = ints(n),
+        .turns = poet_calloc((size_t)(config->text + n) * (size_t)(config->width / config->heads),
+                             sizeof(float))};
     if (!out->ids || !out->lengths || !out->text_share || !out->before || !out->neighbours ||
         !out->around || !out->slots || !out->targets || !out->keep || !out->rows || !out->time ||
-        !out->row || !out->column) {
+        !out->row || !out->column || !out->turns) {
         poet_sequence_batch_free(out);
         return POET_ERR_NOMEM;
     }
@@ -43,6 +45,7 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
         out->row[i] = at.row;
         out->column[i] = at.column;
     }
+    poet_sequence_turns(config, -config->text, config->text + (int)n, out->turns);
     return POET_OK;
 }
 
@@ -61,6 +64,7 @@ void poet_sequence_batch_free(poet_sequence_batch *batch)
     poet_free(batch->time);
     poet_free(batch->row);
     poet_free(batch->column);
+    poet_free(batch->turns);
     *batch = (poet_sequence_batch){0};
 }
 
@@ -166,6 +170,10 @@ poet_status poet_sequence_batch_set(const poet_generator_config *config,
         POET_TRY(set(program, "rows", batch->rows, r));
         POET_TRY(poet_program_set_by_name(program, "share", &batch->share, sizeof batch->share));
     }
+    if (config->rotary)
+        POET_TRY(poet_program_set_by_name(
+            program, "turns", batch->turns,
+            (size_t)(config->text + n) * (size_t)(config->width / config->heads) * sizeof(float)));
     POET_TRY(set(program, "time", batch->time, n));
     POET_TRY(set(program, "row", batch->row, n));
     return set(program, "column", batch->column, n);

@@ -6,8 +6,9 @@
  * A video is a grid of codes (t,h,w,levels); group_h x group_w neighbouring positions form one
  * group, one position of the large transformer, written in the order time, row, column. What enters
  * at a group's position: the sum of the embeddings of the codes of the group before, the group's
- * own time, row and column, and one linear map of the codebook vectors of eight neighbouring groups
- * that are already written. From the state that comes out, a small transformer writes the S =
+ * own time, row and column, and one linear map of the codebook vectors of the groups around it that
+ * are already written. Attention knows the distances of groups too, by rotary positions (Su et al.,
+ * RoFormer, 2021), so that a shape is the same shape wherever it is. From the state that comes out, a small transformer writes the S =
  * group_h * group_w * levels codes of the group one after another (Yu et al., MegaByte, 2023; Lee
  * et al., RQ-Transformer, 2022). What enters there at a cell: the state, the code before, and one
  * linear map of the vectors of the cells around it that were written before the group: what is
@@ -46,6 +47,7 @@ typedef struct poet_generator_config {
     bool around;     /* the small one those of the cells around a cell */
     bool keep;       /* a group can be kept from the time before, as a whole */
     bool caption;    /* every group's state is given the caption as a whole */
+    bool rotary;     /* the large transformer's attention knows distances in time, row and column */
 } poet_generator_config;
 
 /* 2 x 2 groups, 32 text positions, 6 layers of width 256 with 4 heads, 2 slot layers of width 192

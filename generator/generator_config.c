@@ -18,7 +18,8 @@ poet_generator_config poet_generator_defaults(void)
                                    .neighbours = true,
                                    .around = true,
                                    .keep = true,
-                                   .caption = true};
+                                   .caption = true,
+                                   .rotary = true};
 }
 
 /* The fields, with their names in files and their ranges. */
@@ -60,7 +61,8 @@ static const struct {
 } switches[] = {{"neighbours", offsetof(poet_generator_config, neighbours)},
                 {"around", offsetof(poet_generator_config, around)},
                 {"keep", offsetof(poet_generator_config, keep)},
-                {"caption", offsetof(poet_generator_config, caption)}};
+                {"caption", offsetof(poet_generator_config, caption)},
+                {"rotary", offsetof(poet_generator_config, rotary)}};
 
 enum { SWITCHES = sizeof switches / sizeof *switches };
 
@@ -96,6 +98,10 @@ poet_status poet_generator_config_check(const poet_generator_config *config)
                          config->fps);
     if (config->width % config->heads || config->slot_width % config->slot_heads)
         return POET_FAIL(POET_ERR_ARG, "generator: a width must be a multiple of its heads");
+    if (config->rotary && config->width % (2 * config->heads))
+        return POET_FAIL(POET_ERR_ARG,
+                         "generator: rotary positions want heads of an even width, not %d",
+                         config->width / config->heads);
     if (config->grid.h % config->group_h || config->grid.w % config->group_w)
         return POET_FAIL(POET_ERR_ARG,
                          "generator: a grid of %dx%d codes does not divide into groups of %dx%d",

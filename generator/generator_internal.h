@@ -20,8 +20,14 @@ struct poet_generator {
 
 /* ---- sequence.c: where everything stands in the sequence; host side ---- */
 
-/* Groups next to a group, and cells around a cell: 8 of the same time, 5x5 of the time before. */
-enum { POET_NEIGHBOURS = 8, POET_AROUND = 8 + 5 * 5 };
+/* What a group, and a cell of it, is shown of what is already written: windows of groups and of cells. What lies below is
+ * of the time before. With groups of 2x2 codes of 4x4 pixels a group sees 32 pixels up and 16 to each side. */
+enum {
+    POET_ABOVE = 4 * 5,                       /* groups of the same time: four rows of five */
+    POET_NEIGHBOURS = POET_ABOVE + 2 + 3 * 3, /* two to the left; the time before */
+    POET_BESIDE = 4 * 5 - 1,          /* cells of the same time: two rows above, one below */
+    POET_AROUND = POET_BESIDE + 5 * 5 /* the time before */
+};
 
 /* codes in the order of the grid <-> codes (N,S) in the order of writing. */
 void poet_sequence_group(const poet_generator_config *config, const int32_t *codes,
@@ -36,16 +42,22 @@ typedef struct poet_place3 {
 
 poet_place3 poet_sequence_place(const poet_generator_config *config, int n);
 
-/* Rows of the vector table for the neighbours of group n, out[8*S]: level * (K+1) + code, or the
+/* Rows of the vector table for the neighbours of group n, out[31*S]: level * (K+1) + code, or the
  * zero row K of the level where the neighbour is outside. grouped (N,S) must hold all groups before
  * n. */
 void poet_sequence_neighbours(const poet_generator_config *config, const int32_t *grouped, int n,
                               int32_t *out);
 
-/* The same for the cells around each cell of group n, out[S/levels * 33*levels]: rows of zeros for what is outside or not
+/* The same for the cells around each cell of group n, out[S/levels * 44*levels]: rows of zeros for what is outside or not
  * written before the group begins. Inside the group, the small transformer sees for itself. */
 void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
                           int32_t *out);
+
+/* Rotary positions (Su et al. 2021) of groups on three axes, as ViTs have them on two (Heo et al., 2024):
+ * out[count*D], rows of D/2 cosines and D/2 sines for groups first .. first+count-1; D = width / heads. A third of
+ * the pairs turns with the time, the row and the column each, by 100^(-i/n) radians a step for pair i of n;
+ * what is left over does not turn. A row of the text, for a negative group, does not turn either. */
+void poet_sequence_turns(const poet_generator_config *config, int first, int count, float *out);
 
 /* The weights of the mean over a caption's real positions: out[P]. */
 void poet_sequence_text_share(const poet_generator_config *config, int length, float *out);
@@ -65,9 +77,11 @@ static inline int64_t poet_around_count(const poet_generator_config *config)
  * model has none. */
 typedef struct poet_group_inputs {
     poet_val before;            /* (B,n,S): codes of the group before, K at the beginning */
-    poet_val neighbours;        /* (B,n,8*S): rows of the vector table */
-    poet_val around;            /* (R,S/L,33*L): the same, of each cell; L levels */
+    poet_val neighbours;        /* (B,n,31*S): rows of the vector table */
+    poet_val around;            /* (R,S/L,44*L): the same, of each cell; L levels */
     poet_val time, row, column; /* (n) */
+    poet_val
+        turns; /* (n,D), with a row for each text position before them when n is N; POET_NONE */
 } poet_group_inputs;
 
 poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_config *config,
@@ -90,7 +104,7 @@ poet_val poet_model_states(poet_graph *g, const poet_generator_config *config, p
  * the caption as a whole in the state of every group, (B,1,C), from the states of the text (B,P,C).
  * The model's own input "text_share" (B,P,1) is 1 / length at the real positions and 0 elsewhere. */
 poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *config, poet_val x,
-                                  poet_val position, poet_val lengths);
+                                  poet_val position, poet_val lengths, poet_val turns);
 poet_val poet_model_caption(poet_graph *g, const poet_generator_config *config, poet_val text);
 
 /* States (B,n,C) -> logits (B,n,2): the group is written; it is kept from the time before. */
@@ -145,13 +159,14 @@ typedef struct poet_sequence_batch {
     int b;
     int32_t *ids, *lengths;       /* (B,P), (B) */
     float *text_share;            /* (B,P): 1 / length at the real positions */
-    int32_t *before, *neighbours; /* (B,N,S), (B,N,8S) */
+    int32_t *before, *neighbours; /* (B,N,S), (B,N,31S) */
     int32_t *keep;                /* (B,N): 1 where the group is kept from the time before */
     int32_t *time, *row, *column; /* (N) */
+    float *turns;                 /* (P+N,D) */
     /* Rows of written groups, R of them after packing, B*N before: */
     int r;
     int32_t *rows;            /* (R): b*N + n */
-    int32_t *around;          /* (R,S/L,33*L) */
+    int32_t *around;          /* (R,S/L,44*L) */
     int32_t *slots, *targets; /* (R,S) both; targets -1 in rows that are not used */
     float share;              /* of the B*N groups, how many are written */
 } poet_sequence_batch;

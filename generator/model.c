@@ -36,7 +36,12 @@ poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_co
         .time = poet_input(g, "time", POET_I32, POET_SHAPE(n)),
         .row = poet_input(g, "row", POET_I32, POET_SHAPE(n)),
         .column = poet_input(g, "column", POET_I32, POET_SHAPE(n)),
+        .turns = POET_NONE,
     };
+    int64_t positions = r > 0 ? config->text + n : n;
+    if (config->rotary)
+        in.turns =
+            poet_input(g, "turns", POET_F32, POET_SHAPE(positions, config->width / config->heads));
     if (config->neighbours)
         in.neighbours =
             poet_input(g, "neighbours", POET_I32, POET_SHAPE(b, n, POET_NEIGHBOURS * s));
@@ -91,23 +96,26 @@ static const char *block_name(int i, char out[16])
     return out;
 }
 
+static poet_block_options block_options(const poet_generator_config *c, poet_val turns)
+{
+    return (poet_block_options){c->heads, c->text, (int64_t)FEED_FORWARD * c->width, turns};
+}
+
 static poet_val blocks(poet_graph *g, const poet_generator_config *config, poet_val x,
-                       poet_val lengths)
+                       poet_val lengths, poet_val turns)
 {
     char name[16];
-    poet_block_options options = {config->heads, config->text,
-                                  (int64_t)FEED_FORWARD * config->width};
+    poet_block_options options = block_options(config, turns);
     for (int i = 0; i < config->layers; i++)
         x = poet_transformer_block(g, block_name(i, name), x, lengths, options);
     return poet_rms_norm_layer(g, "norm", x);
 }
 
 poet_val poet_model_blocks_cached(poet_graph *g, const poet_generator_config *config, poet_val x,
-                                  poet_val position, poet_val lengths)
+                                  poet_val position, poet_val lengths, poet_val turns)
 {
     char name[16];
-    poet_block_options options = {config->heads, config->text,
-                                  (int64_t)FEED_FORWARD * config->width};
+    poet_block_options options = block_options(config, turns);
     int64_t room = config->text + poet_generator_groups(config);
     for (int i = 0; i < config->layers; i++)
         x = poet_transformer_block_cached(g, block_name(i, name), "cache", x, position, lengths,
@@ -128,7 +136,7 @@ poet_val poet_model_states(poet_graph *g, const poet_generator_config *config, p
                            poet_val lengths, const poet_group_inputs *groups)
 {
     poet_val parts[] = {poet_model_text(g, config, ids), poet_model_groups(g, config, groups)};
-    poet_val x = blocks(g, config, poet_concat(g, 2, parts, 1), lengths);
+    poet_val x = blocks(g, config, poet_concat(g, 2, parts, 1), lengths, groups->turns);
     int64_t n = poet_dim(g, x, 1) - config->text;
     poet_val states = poet_slice(g, x, 1, config->text, n);
     if (!config->caption)
@@ -140,7 +148,7 @@ poet_val poet_model_states(poet_graph *g, const poet_generator_config *config, p
 
 static poet_block_options slot_options(const poet_generator_config *c)
 {
-    return (poet_block_options){c->slot_heads, 0, (int64_t)FEED_FORWARD * c->slot_width};
+    return (poet_block_options){c->slot_heads, 0, (int64_t)FEED_FORWARD * c->slot_width, POET_NONE};
 }
 
 /* The code before, by its table and, on one level, by its vector: similar codes begin alike. */

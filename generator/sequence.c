@@ -1,5 +1,6 @@
 #include "generator/generator_internal.h"
 
+#include <math.h>
 #include <string.h>
 
 int poet_generator_slots(const poet_generator_config *config)
@@ -47,18 +48,27 @@ void poet_sequence_ungroup(const poet_generator_config *config, const int32_t *g
             codes[grid_index(config, n, s)] = grouped[(int64_t)n * slots + s];
 }
 
+/* Where neighbour i lies from its group: time, row, column. */
+static poet_place3 neighbour_offset(int i)
+{
+    if (i < POET_ABOVE)
+        return (poet_place3){0, i / 5 - 4, i % 5 - 2};
+    i -= POET_ABOVE;
+    if (i < 2)
+        return (poet_place3){0, 0, i - 2};
+    i -= 2;
+    return (poet_place3){-1, i / 3 - 1, i % 3 - 1};
+}
+
 void poet_sequence_neighbours(const poet_generator_config *config, const int32_t *grouped, int n,
                               int32_t *out)
 {
-    /* Time, row, column relative to the group: what is written already and closest to it. */
-    static const int offsets[POET_NEIGHBOURS][3] = {{0, 0, -1}, {0, -1, -1}, {0, -1, 0},
-                                                    {0, -1, 1}, {-1, 0, 0},  {-1, 0, 1},
-                                                    {-1, 1, 0}, {-1, 1, 1}};
     int slots = poet_generator_slots(config), levels = config->grid.levels;
     int rows = config->grid.h / config->group_h, columns = config->grid.w / config->group_w;
     poet_place3 at = poet_sequence_place(config, n);
     for (int i = 0; i < POET_NEIGHBOURS; i++) {
-        int t = at.time + offsets[i][0], r = at.row + offsets[i][1], c = at.column + offsets[i][2];
+        poet_place3 offset = neighbour_offset(i);
+        int t = at.time + offset.time, r = at.row + offset.row, c = at.column + offset.column;
         bool inside = t >= 0 && r >= 0 && r < rows && c >= 0 && c < columns;
         int64_t other = ((int64_t)t * rows + r) * columns + c;
         for (int s = 0; s < slots; s++) {
@@ -71,10 +81,12 @@ void poet_sequence_neighbours(const poet_generator_config *config, const int32_t
 /* Where around[i] lies from its cell: time, row, column. */
 static poet_place3 around_offset(int i)
 {
-    if (i >= 8)
-        return (poet_place3){-1, (i - 8) / 5 - 2, (i - 8) % 5 - 2};
-    i += i >= 4; /* the cell itself is left out */
-    return (poet_place3){0, i / 3 - 1, i % 3 - 1};
+    if (i >= POET_BESIDE) {
+        i -= POET_BESIDE;
+        return (poet_place3){-1, i / 5 - 2, i % 5 - 2};
+    }
+    i += i >= 12; /* the cell itself is left out */
+    return (poet_place3){0, i / 5 - 2, i % 5 - 2};
 }
 
 /* The codes of a cell, or NULL where it is outside or in group n or later. */
@@ -107,6 +119,27 @@ void poet_sequence_around(const poet_generator_config *config, const int32_t *gr
             for (int level = 0; level < c->grid.levels; level++)
                 *out++ = level * (c->codes + 1) + (codes ? codes[level] : c->codes);
         }
+}
+
+static void turn(float *row, int half, int pair, double angle)
+{
+    row[pair] = (float)cos(angle);
+    row[half + pair] = (float)sin(angle);
+}
+
+void poet_sequence_turns(const poet_generator_config *config, int first, int count, float *out)
+{
+    int half = config->width / config->heads / 2, n = half / 3;
+    for (int i = 0; i < count; i++) {
+        float *row = out + (int64_t)i * 2 * half;
+        poet_place3 at = {0};
+        if (first + i >= 0)
+            at = poet_sequence_place(config, first + i);
+        int32_t place[3] = {at.time, at.row, at.column};
+        for (int pair = 0; pair < half; pair++)
+            turn(row, half, pair,
+                 pair < 3 * n ? place[pair / n] * pow(100, -(double)(pair % n) / n) : 0);
+    }
 }
 
 void poet_sequence_text_share(const poet_generator_config *config, int length, float *out)

@@ -46,7 +46,8 @@ static poet_status build_prefill(poet_generator *m, int rows)
     poet_val ids = poet_input(g, "ids", POET_I32, POET_SHAPE(rows, c->text));
     poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(rows));
     poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
-    poet_val text = poet_model_blocks_cached(g, c, poet_model_text(g, c, ids), position, lengths);
+    poet_val text =
+        poet_model_blocks_cached(g, c, poet_model_text(g, c, ids), position, lengths, POET_NONE);
     if (c->caption)
         poet_result(g, "caption", poet_model_caption(g, c, text));
     return poet_program_create(g, &m->prefill);
@@ -71,7 +72,7 @@ static poet_status build_step(poet_generator *m, int b, int rows)
     poet_val lengths = poet_input(g, "lengths", POET_I32, POET_SHAPE(rows));
     poet_val position = poet_input(g, "position", POET_I32, POET_SHAPE(rows));
     poet_val states =
-        poet_model_blocks_cached(g, c, poet_model_groups(g, c, &in), position, lengths);
+        poet_model_blocks_cached(g, c, poet_model_groups(g, c, &in), position, lengths, in.turns);
     if (c->caption)
         states =
             poet_add(g, states, poet_input(g, "caption", POET_F32, POET_SHAPE(rows, 1, c->width)));
@@ -138,7 +139,7 @@ typedef struct writing {
     int32_t *grouped; /* (b,N,S) */
     int32_t *before, *neighbours, *around, *position, *keys, *codes, *keep_keys, *keep;
     int32_t *ids, *lengths, *slot_position, *start;
-    float *settings, *states, *text_share; /* (b,5), (rows,C), (rows,P) */
+    float *settings, *states, *text_share, *turns; /* (b,5), (rows,C), (rows,P), (D) */
 } writing;
 
 static poet_status set_ints(poet_program *program, const char *name, const int32_t *values,
@@ -161,6 +162,7 @@ static poet_status allocate(writing *w)
     w->keep = poet_calloc(b, sizeof(int32_t));
     w->states = poet_calloc(rows * (size_t)c->width, sizeof(float));
     w->text_share = poet_calloc(rows * (size_t)c->text, sizeof(float));
+    w->turns = poet_calloc((size_t)(c->width / c->heads), sizeof(float));
     w->codes = poet_calloc(b * slots, sizeof(int32_t));
     w->ids = poet_calloc(rows * (size_t)c->text, sizeof(int32_t));
     w->lengths = poet_calloc(rows, sizeof(int32_t));
@@ -169,7 +171,7 @@ static poet_status allocate(writing *w)
     w->settings = poet_calloc(b * 5, sizeof(float));
     bool all = w->grouped && w->before && w->neighbours && w->around && w->position && w->keys &&
                w->keep_keys && w->keep && w->states && w->codes && w->ids && w->lengths &&
-               w->slot_position && w->start && w->settings && w->text_share;
+               w->slot_position && w->start && w->settings && w->text_share && w->turns;
     return all ? POET_OK : POET_ERR_NOMEM;
 }
 
@@ -191,6 +193,7 @@ static void release(writing *w)
     poet_free(w->start);
     poet_free(w->settings);
     poet_free(w->text_share);
+    poet_free(w->turns);
 }
 
 /* Rows b .. 2b-1 are the same clips without a caption. */
@@ -309,6 +312,11 @@ static poet_status run_step(writing *w, int n)
     POET_TRY(set_ints(step, "time", &place.time, 1));
     POET_TRY(set_ints(step, "row", &place.row, 1));
     POET_TRY(set_ints(step, "column", &place.column, 1));
+    if (c->rotary) {
+        size_t bytes = (size_t)(c->width / c->heads) * sizeof *w->turns;
+        poet_sequence_turns(c, n, 1, w->turns);
+        POET_TRY(poet_program_set_by_name(step, "turns", w->turns, bytes));
+    }
     POET_TRY(set_ints(step, "position", w->position, w->rows));
     if (c->keep)
         POET_TRY(set_ints(step, "keep_keys", w->keep_keys, (int64_t)w->b * 4));

@@ -72,7 +72,7 @@ static void test_sequence(void)
     poet_generator_config c = small(2, 2, true);
     int slots = poet_generator_slots(&c), groups = poet_generator_groups(&c);
     CHECK(slots == 8 && groups == 12);
-    int32_t codes[96], grouped[96], back[96], near[8 * 8];
+    int32_t codes[96], grouped[96], back[96], near[8 * POET_NEIGHBOURS];
     int32_t around[8 * POET_AROUND], poisoned_around[8 * POET_AROUND];
     for (int i = 0; i < 96; i++)
         codes[i] = i % K;
@@ -82,17 +82,21 @@ static void test_sequence(void)
     /* Group 1 is rows 0-1, columns 2-3 of time 0; its third cell is row 1, column 2. */
     CHECK_INT(grouped[1 * 8 + 2 * 2 + 1], codes[(1 * 4 + 2) * 2 + 1]);
 
-    /* Group 0 has no neighbours: zero rows of both levels. Group 7 (time 1, row 1, column 1) has the one to its left first. */
+    /* Group 0 has no neighbours: zero rows of both levels. Group 7 (time 1, row 1, column 1) has
+     * the one to its left after those above, and its own place in the time before in the middle of the last nine. */
     poet_sequence_neighbours(&c, grouped, 0, near);
-    for (int i = 0; i < 64; i++)
+    for (int i = 0; i < 8 * POET_NEIGHBOURS; i++)
         CHECK_INT(near[i], K + i % 2 * (K + 1));
     poet_sequence_neighbours(&c, grouped, 7, near);
-    for (int s = 0; s < 8; s++)
-        CHECK_INT(near[s], s % 2 * (K + 1) + grouped[6 * 8 + s]);
+    for (int s = 0; s < 8; s++) {
+        CHECK_INT(near[(POET_ABOVE + 1) * 8 + s], s % 2 * (K + 1) + grouped[6 * 8 + s]);
+        CHECK_INT(near[(POET_ABOVE + 2 + 4) * 8 + s], s % 2 * (K + 1) + grouped[3 * 8 + s]);
+        CHECK_INT(near[(3 * 5 + 1) * 8 + s], s % 2 * (K + 1) + grouped[4 * 8 + s]);
+    }
 
     /* Only groups that are already written are read: poisoning the others changes nothing. */
     for (int n = 0; n < groups; n++) {
-        int32_t poisoned[96], other[64];
+        int32_t poisoned[96], other[8 * POET_NEIGHBOURS];
         memcpy(poisoned, grouped, sizeof poisoned);
         for (int i = n * 8; i < 96; i++)
             poisoned[i] = -1000000;
@@ -106,11 +110,40 @@ static void test_sequence(void)
     /* Group 7 again, its first cell: to the left row 2, column 1 of the same time; the same place before; two above that. */
     poet_sequence_around(&c, grouped, 7, around);
     for (int level = 0; level < 2; level++) {
-        CHECK_INT(around[3 * 2 + level], level * (K + 1) + codes[((4 + 2) * 4 + 1) * 2 + level]);
-        CHECK_INT(around[(8 + 12) * 2 + level], level * (K + 1) + codes[(2 * 4 + 2) * 2 + level]);
-        CHECK_INT(around[(8 + 2) * 2 + level], level * (K + 1) + codes[(0 * 4 + 2) * 2 + level]);
-        CHECK_INT(around[4 * 2 + level], level * (K + 1) + K); /* inside the group */
+        CHECK_INT(around[11 * 2 + level], level * (K + 1) + codes[((4 + 2) * 4 + 1) * 2 + level]);
+        CHECK_INT(around[(POET_BESIDE + 12) * 2 + level],
+                  level * (K + 1) + codes[(2 * 4 + 2) * 2 + level]);
+        CHECK_INT(around[(POET_BESIDE + 2) * 2 + level],
+                  level * (K + 1) + codes[(0 * 4 + 2) * 2 + level]);
+        CHECK_INT(around[12 * 2 + level], level * (K + 1) + K); /* inside the group */
     }
+}
+
+/* Turned by their places, two vectors have a product that depends on the distance of the places alone; text does not turn. */
+static void test_turns(void)
+{
+    enum { D = 8, HALF = 4 };
+
+    poet_generator_config c = small(2, 1, true);
+    c.heads = c.width / D;
+    float turns[(2 + 12) * D];
+    poet_sequence_turns(&c, -2, 14, turns);
+    for (int i = 0; i < 2 * D; i++)
+        CHECK(turns[i] == (i % D < HALF ? 1.0F : 0.0F));
+    /* Groups 0 and 3 are one row and one column apart, as are 4 and 7; groups 0 and 2 are not. */
+    static const int pairs[3][2] = {{0, 3}, {4, 7}, {0, 2}};
+    double cosine[3][HALF];
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < HALF; i++) {
+            const float *a = turns + (2 + pairs[k][0]) * D + i,
+                        *b = turns + (2 + pairs[k][1]) * D + i;
+            cosine[k][i] = (double)(a[0] * b[0] + a[HALF] * b[HALF]);
+        }
+    for (int i = 0; i < HALF; i++)
+        CHECK(fabs(cosine[0][i] - cosine[1][i]) < 1e-6);
+    CHECK(fabs(cosine[0][2] - cosine[2][2]) > 0.1);
+    CHECK(fabs(cosine[0][2] - cos(1)) < 1e-6); /* the pair of the columns */
+    CHECK(cosine[0][3] == 1);                  /* left over */
 }
 
 /* ---- the cache gives what the whole sequence gives ---- */
@@ -545,12 +578,14 @@ static void test_config(void)
     CHECK_OK(poet_generator_config_parse(text, &back));
     CHECK(back.width == c.width && back.grid.h == c.grid.h && back.fps == c.fps &&
           back.neighbours == c.neighbours && back.around == c.around && back.keep == c.keep &&
-          back.caption == c.caption && back.slot_heads == c.slot_heads);
+          back.caption == c.caption && back.rotary == c.rotary && back.slot_heads == c.slot_heads);
     c.group_h = 3;
     CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG,
                 "does not divide into groups of 3x2");
     c = small(2, 1, true);
     c.vocabulary = 300;
+    c.heads = 32;
+    CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG, "heads of an even width, not 1");
     c.heads = 5;
     CHECK_FAILS(poet_generator_config_check(&c), POET_ERR_ARG, "multiple of its heads");
     c.layers = 0;
@@ -564,6 +599,7 @@ int main(void)
     CHECK_OK(poet_device_open(poet_backend_cpu(), 0, 0, &device));
     test_config();
     test_sequence();
+    test_turns();
     test_cache(device, small(2, 1, true));
     test_cache(device, small(1, 1, false));
     test_cache(device, small(2, 2, true));
@@ -571,7 +607,7 @@ int main(void)
     never_keeps.keep = false;
     test_cache(device, never_keeps);
     poet_generator_config attends_only = small(2, 1, true);
-    attends_only.caption = false;
+    attends_only.caption = attends_only.rotary = false;
     test_cache(device, attends_only);
     test_pack(device);
     test_batches(device);

@@ -34,7 +34,7 @@ static poet_generator *make(poet_device *device, poet_generator_config c, float 
     poet_bpe *bpe;
     poet_bpe_options options = {.size = 300, .fold_case = true};
     poet_generator *m;
-    float values[1 << 14];
+    static float values[1 << 16];
     poet_rng rng;
     poet_rng_init(&rng, 8, 8);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
@@ -44,10 +44,11 @@ static poet_generator *make(poet_device *device, poet_generator_config c, float 
     CHECK_OK(poet_generator_create(device, &c, bpe, values, 0x1234, 5, &m));
     for (int i = 0; i < poet_params_count(m->params); i++) {
         size_t bytes = poet_tensor_bytes(poet_params_tensor(m->params, i));
+        CHECK(bytes <= sizeof values);
         poet_rng_init(&rng, 4, (uint64_t)i);
         for (size_t k = 0; k < bytes / sizeof *values; k++)
             values[k] = scale * poet_rng_normal(&rng);
-        if (poet_params_kind(m->params, i) == POET_PARAM && bytes <= sizeof values)
+        if (poet_params_kind(m->params, i) == POET_PARAM)
             CHECK_OK(poet_params_write(m->params, i, values, bytes));
     }
     return m;
