@@ -86,7 +86,8 @@ static poet_status bench_tokenizer(bench_run *run, json_t *out)
     config.codes = run->codes;
     config.patch = run->patch;
     config.width = run->patch == 4 ? 64 : 128;
-    config.encoder_time = 3; /* the network of other programs, for comparison */
+    config.encoder_blocks = 2; /* the network of other programs, for comparison */
+    config.encoder_time = 3;
     config.frame_norms = true;
     prepare_training(&training.train, &task, &w);
     training.b = run->train_batch;

@@ -17,7 +17,7 @@ poet_tokenizer_config poet_tokenizer_defaults(void)
                                    .levels = 1,
                                    .dim = 16,
                                    .width = 64,
-                                   .encoder_blocks = 2,
+                                   .encoder_blocks = 0,
                                    .encoder_time = 1,
                                    .decoder_blocks = 3};
 }

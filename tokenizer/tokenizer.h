@@ -49,7 +49,7 @@ typedef struct poet_tokenizer_config {
     bool frame_norms; /* group norms over a frame, not RMS norms of each place */
 } poet_tokenizer_config;
 
-/* 1,024 codes, 4 x 4 pixels, 16 dimensions, width 64, 2 + 3 blocks. */
+/* 1,024 codes, 4 x 4 pixels, 16 dimensions, width 64, 0 + 3 blocks. */
 poet_tokenizer_config poet_tokenizer_defaults(void);
 
 /* Completes what follows from the rest (FSQ's codes and dim, LFQ's dim) and checks the ranges; the
