@@ -109,6 +109,7 @@ _Noreturn static void die(const char *reason)
             fprintf(stderr, ", mask %08x", t->mask);
         fprintf(stderr, "\n");
     }
+    fflush(stderr);
     abort();
 }
 
