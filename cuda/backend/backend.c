@@ -50,6 +50,7 @@ static poet_status device_open(const poet_backend *backend, int index, poet_devi
         poet_free(d);
         return status;
     }
+    d->base.name = d->name;
     status = set_up(d);
     if (status) {
         device_close(&d->base);

@@ -6,6 +6,7 @@
 #define POET_CUDA_BACKEND_INTERNAL_H
 
 #include "compute/backend.h"
+#include "cuda/backend/cuda_table.h"
 #include "cuda/kernels/fault.h"
 
 typedef struct poet_cuda_device {
@@ -29,9 +30,6 @@ typedef struct poet_cuda_op {
 /* Each sets the rows of its operations. */
 void poet_cuda_eltwise_ops(poet_cuda_op *ops);
 void poet_cuda_layout_ops(poet_cuda_op *ops);
-
-/* The ready table: "cuda" or "simt", by the runtime that is linked. */
-const poet_backend *poet_cuda_table(void);
 
 static inline const void *poet_cuda_src(const poet_call *call, int i)
 {

@@ -7,7 +7,7 @@
  * stands beside a tensor but guard zones, and nothing in it but what its kernel wrote. */
 #include "tests/parity/run_internal.h"
 
-#include "cuda/backend/backend_internal.h"
+#include "cuda/backend/cuda_table.h"
 #include "cuda/simt/simt.h"
 
 #include <stdio.h>
