@@ -24,12 +24,12 @@ typedef enum state { READY, AT_BARRIER, AT_WARP, DONE } state;
 typedef struct thread {
     poet_simt_thread face;
     poet_fiber *fiber;
-    state state;
     poet_simt_place place; /* where it waits */
+    state state;
     poet_simt_exchange kind;
     uint32_t mask;
-    uint64_t value, result;
     unsigned lane; /* asked for */
+    uint64_t value, result;
 } thread;
 
 const poet_simt_thread *poet_simt_now;
@@ -38,8 +38,8 @@ static pthread_mutex_t launching = PTHREAD_MUTEX_INITIALIZER;
 static thread threads[MAX_THREADS];
 static int n_threads; /* of the running block */
 static thread *running;
-static void (*kernel)(const void *arguments);
-static const void *kernel_arguments;
+static void (*running_kernel)(const void *arguments);
+static const void *running_arguments;
 static int chosen = -1;
 static _Alignas(16) char dynamic[MAX_SHARED];
 
@@ -211,7 +211,7 @@ static bool release_barrier(void)
 static void live(void *argument)
 {
     for (thread *self = argument;;) {
-        kernel(kernel_arguments);
+        running_kernel(running_arguments);
         self->state = DONE;
         poet_fiber_yield();
     }
@@ -303,15 +303,15 @@ static int launch(poet_simt_index grid, poet_simt_index block, size_t shared_byt
 }
 
 int poet_simt_launch(poet_simt_index grid, poet_simt_index block, size_t shared_bytes,
-                     void (*run)(const void *arguments), const void *arguments)
+                     void (*kernel)(const void *arguments), const void *arguments)
 {
     if (!is_possible(grid, block))
         return POET_SIMT_INVALID_CONFIGURATION;
     if (shared_bytes > MAX_SHARED)
         return POET_SIMT_INVALID_VALUE;
     pthread_mutex_lock(&launching);
-    kernel = run;
-    kernel_arguments = arguments;
+    running_kernel = kernel;
+    running_arguments = arguments;
     poet_simt_memory_open();
     int code = launch(grid, block, shared_bytes);
     poet_simt_memory_close();

@@ -97,8 +97,8 @@ void poet_simt_copy(void *dst, const void *src, size_t bytes);
 /* Makes the memory undefined again. */
 void poet_simt_poison(void *memory, size_t bytes);
 
-/* What is left of the limit, and the limit; 1 TiB where there is none. */
-void poet_simt_memory(size_t *left, size_t *limit);
+/* What is left of the limit, and that itself; 1 TiB where there is none. */
+void poet_simt_memory(size_t *left, size_t *most);
 
 /* Between the two the host may touch device memory; they nest. */
 void poet_simt_memory_open(void);

@@ -11,15 +11,17 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
+#define start_switch(fake, bottom, bytes) __sanitizer_start_switch_fiber(fake, bottom, bytes)
+#define finish_switch(fake, bottom, bytes) __sanitizer_finish_switch_fiber(fake, bottom, bytes)
 #else
-static void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t bytes)
+static void start_switch(void **fake, const void *bottom, size_t bytes)
 {
     (void)fake;
     (void)bottom;
     (void)bytes;
 }
 
-static void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *bytes)
+static void finish_switch(void *fake, const void **bottom, size_t *bytes)
 {
     (void)fake;
     (void)bottom;
@@ -58,7 +60,7 @@ static poet_fiber *running;
 
 static _Noreturn void start(void)
 {
-    __sanitizer_finish_switch_fiber(NULL, &scheduler.bottom, &scheduler.bytes);
+    finish_switch(NULL, &scheduler.bottom, &scheduler.bytes);
     running->entry(running->argument);
     __builtin_trap(); /* entry has returned */
 }
@@ -150,16 +152,16 @@ void poet_fiber_destroy(poet_fiber *fiber)
 void poet_fiber_resume(poet_fiber *fiber)
 {
     running = fiber;
-    __sanitizer_start_switch_fiber(&scheduler.fake, fiber->bottom, STACK_BYTES);
+    start_switch(&scheduler.fake, fiber->bottom, STACK_BYTES);
     poet_fiber_switch(&scheduler.self, &fiber->self);
-    __sanitizer_finish_switch_fiber(scheduler.fake, NULL, NULL);
+    finish_switch(scheduler.fake, NULL, NULL);
     running = NULL;
 }
 
 void poet_fiber_yield(void)
 {
     poet_fiber *self = running;
-    __sanitizer_start_switch_fiber(&self->fake, scheduler.bottom, scheduler.bytes);
+    start_switch(&self->fake, scheduler.bottom, scheduler.bytes);
     poet_fiber_switch(&self->self, &scheduler.self);
-    __sanitizer_finish_switch_fiber(self->fake, &scheduler.bottom, &scheduler.bytes);
+    finish_switch(self->fake, &scheduler.bottom, &scheduler.bytes);
 }
