@@ -1,5 +1,6 @@
 /* bench: how fast this machine trains and writes. One object of figures, each measured on its own. */
 #include "cli/command.h"
+#include "cli/device.h"
 #include "cli/output.h"
 #include "cli/pair.h"
 
@@ -195,7 +196,7 @@ static poet_status bench_sampling(bench_run *run, int group, const char *key, js
 
 /* ---- a sentence to an MP4, with a shipped model: what generate does, from loading on ---- */
 
-static poet_status generate_once(const char *model, int threads, const char *path)
+static poet_status generate_once(cli_context *context, const char *model, const char *path)
 {
     cli_pair pair;
     poet_clip clip = {0};
@@ -204,7 +205,7 @@ static poet_status generate_once(const char *model, int threads, const char *pat
     const char *prompt = "a small red circle moves left quickly";
     poet_sampling sampling = poet_sampling_defaults();
     poet_status status;
-    POET_TRY_DONE(cli_pair_open(model, threads, &pair));
+    POET_TRY_DONE(cli_pair_open(context, model, &pair));
     const poet_generator_config *c = poet_generator_get_config(pair.generator);
     codes = poet_alloc((size_t)poet_grid_codes(&c->grid) * sizeof *codes);
     if (!codes) {
@@ -222,14 +223,14 @@ done:
     return status;
 }
 
-static poet_status bench_generate(const bench_run *run, int threads, json_t *out)
+static poet_status bench_generate(cli_context *context, const bench_run *run, json_t *out)
 {
     char path[64];
     snprintf(path, sizeof path, "/tmp/pocketpoet-bench-%ld.mp4", (long)getpid());
     double best = 1e9, begun = poet_seconds();
     while (poet_seconds() - begun < run->seconds || best == 1e9) {
         double start = poet_seconds();
-        POET_TRY(generate_once(run->model, threads, path));
+        POET_TRY(generate_once(context, run->model, path));
         double spent = poet_seconds() - start;
         best = spent < best ? spent : best;
     }
@@ -248,7 +249,7 @@ static poet_status bench(cli_context *context, bench_run *run, json_t *out)
     json_object_set_new(out, "threads", json_integer(run->device->threads));
     json_object_set_new(out, "backend", json_string(run->device->backend->name));
     if (wanted(run, "generate"))
-        POET_TRY(bench_generate(run, context->threads, out));
+        POET_TRY(bench_generate(context, run, out));
     if (wanted(run, "decode")) {
         POET_TRY(bench_sampling(run, run->group, "decode_tokens_per_s", out));
         POET_TRY(bench_sampling(run, 1, "decode_flat_tokens_per_s", out));
@@ -294,11 +295,12 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
                     "bench --only decode --seconds 30",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     run.only = part ? parts[part] : NULL;
     run.tokens = tokens ? 1280 : 320;
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &run.device));
+    POET_TRY(cli_device_open(context, &run.device));
     json_t *out = json_object();
     poet_status status = bench(context, &run, out);
     poet_device_close(run.device);

@@ -1,5 +1,6 @@
 /* codebook inspect: how clips use the codes, and a picture of all of them. */
 #include "cli/cmd_codebook_internal.h"
+#include "cli/device.h"
 #include "cli/output.h"
 
 #include "base/memory.h"
@@ -171,12 +172,13 @@ poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)
                     "codebook inspect train.ptok -t tokenizer.safetensors --count 0",
         .options = options,
         .json = true,
+        .device = true,
     };
     poet_device *device;
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (run.picture)
         POET_TRY(cli_can_write(run.picture, "png"));
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    POET_TRY(cli_device_open(context, &device));
     poet_status status = inspect(context, &run, device);
     cli_domain_free(&run.domain);
     poet_tokenizer_destroy(run.loaded);

@@ -64,7 +64,7 @@ static poet_status open_models(cli_context *context, shrink_run *run)
 {
     POET_TRY(cli_codebook_tokenizer(run->tokenizer, run->model, &run->tokenizer_path));
     if (run->tokenizer) {
-        POET_TRY(cli_pair_open_tokenizer(run->tokenizer, context->threads, &run->pair));
+        POET_TRY(cli_pair_open_tokenizer(context, run->tokenizer, &run->pair));
     } else {
         char *folder;
         POET_TRY(cli_model_find(run->model, &folder));
@@ -72,7 +72,7 @@ static poet_status open_models(cli_context *context, shrink_run *run)
         poet_free(folder);
         if (!run->generator_path)
             return POET_ERR_NOMEM;
-        POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
+        POET_TRY(cli_pair_open(context, run->model, &run->pair));
     }
     const poet_tokenizer_config *c = poet_tokenizer_get_config(run->pair.tokenizer);
     if (c->quantizer != POET_QUANTIZER_VQ)
@@ -342,6 +342,7 @@ static poet_status parse(cli_context *context, shrink_run *run, int argc, char *
                     "codebook shrink train.ptok -t tok.safetensors -k 64 -o small",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (!run->sizes_text || !run->output)

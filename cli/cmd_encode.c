@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/data_options.h"
+#include "cli/device.h"
 #include "cli/output.h"
 #include "codec/tokfile.h"
 #include "codec/video.h"
@@ -145,13 +146,14 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
                     "encode holiday.mov -t tokenizer.safetensors -o holiday.ptok",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "encode wants --tokenizer FILE and --output FILE.ptok");
     POET_TRY(cli_can_write(run.output, NULL));
     poet_device *device;
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    POET_TRY(cli_device_open(context, &device));
     poet_status status = encode(context, &run, device);
     poet_tokfile_destroy(run.writer);
     poet_tokenizer_destroy(run.tokenizer);
@@ -232,13 +234,14 @@ poet_status cmd_decode(cli_context *context, int argc, char **argv)
         .examples = "decode holiday.ptok -t tokenizer.safetensors -o holiday.mp4",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "decode wants --tokenizer FILE and --output FILE");
     POET_TRY(poet_video_can_write(run.output));
     poet_device *device;
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    POET_TRY(cli_device_open(context, &device));
     poet_status status = decode(context, &run, device);
     poet_tokfile_close(run.file);
     poet_tokenizer_destroy(run.tokenizer);

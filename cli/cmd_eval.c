@@ -86,9 +86,9 @@ static poet_status eval(cli_context *context, cli_eval_run *run, json_t *out)
     run->spec = context->operands[0];
     run->task = &context->task;
     if (run->tokenizer)
-        POET_TRY(cli_pair_open_tokenizer(run->tokenizer, context->threads, &run->pair));
+        POET_TRY(cli_pair_open_tokenizer(context, run->tokenizer, &run->pair));
     else
-        POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
+        POET_TRY(cli_pair_open(context, run->model, &run->pair));
     POET_TRY(cli_data_open(run->spec, &run->data, &run->dataset));
     POET_TRY(cli_eval_open_reader(run));
     json_object_set_new(out, "model", json_string(run->tokenizer ? run->tokenizer : run->model));
@@ -145,6 +145,7 @@ poet_status cmd_eval(cli_context *context, int argc, char **argv)
                     "eval my-data --model ./model --reader reader.safetensors",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     json_t *out = json_object();

@@ -178,7 +178,7 @@ static poet_status generate(cli_context *context, generate_run *run)
     POET_TRY(poet_sampling_check(&run->sampling));
     POET_TRY(take_prompts(run, context));
     POET_TRY(check_outputs(run));
-    POET_TRY(cli_pair_open(run->model, context->threads, &run->pair));
+    POET_TRY(cli_pair_open(context, run->model, &run->pair));
     run->sheet_clips = poet_calloc(SHEET_ROWS, sizeof *run->sheet_clips);
     if (!run->sheet_clips)
         return POET_ERR_NOMEM;
@@ -239,6 +239,7 @@ static poet_status parse(cli_context *context, generate_run *run, int argc, char
                     "generate --prompts prompts.txt -o clips/clip.gif --seed 7",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (!run->output && !run->sheet)

@@ -1,5 +1,6 @@
 /* train-generator: the transformer that writes codes after a sentence, from a token file. */
 #include "base/memory.h"
+#include "cli/device.h"
 #include "cli/output.h"
 #include "cli/training.h"
 #include "codec/tokfile.h"
@@ -299,6 +300,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                     "train-generator mine.ptok -t tok.st --from gen.st -o mine.st",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     if (!run->tokenizer)
@@ -317,7 +319,7 @@ poet_status cmd_train_generator(cli_context *context, int argc, char **argv)
     generator_run run = {0};
     poet_device *device;
     POET_TRY(parse(context, &run, argc, argv));
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    POET_TRY(cli_device_open(context, &device));
     poet_status status = train(context, &run, device);
     poet_generator_destroy(run.generator);
     poet_tokfile_close(run.heldout_file);

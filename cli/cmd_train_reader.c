@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "cli/cmd_eval_internal.h"
 #include "cli/data_options.h"
+#include "cli/device.h"
 #include "cli/output.h"
 #include "cli/training.h"
 #include "compute/backend.h"
@@ -105,6 +106,7 @@ static poet_status parse(cli_context *context, reader_run *run, int argc, char *
                     "train-reader my-data -o reader.safetensors -a subject,action",
         .options = options,
         .json = true,
+        .device = true,
     };
     return cli_parse(context, &spec, argc, argv);
 }
@@ -114,7 +116,7 @@ poet_status cmd_train_reader(cli_context *context, int argc, char **argv)
     reader_run run = {0};
     poet_device *device;
     POET_TRY(parse(context, &run, argc, argv));
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    POET_TRY(cli_device_open(context, &device));
     poet_status status = train(context, &run, device);
     poet_classifier_destroy(run.reader);
     poet_dataset_close(run.dataset);

@@ -1,6 +1,7 @@
 /* train-tokenizer: a codebook, an encoder and a decoder from clips. */
 #include "base/memory.h"
 #include "cli/data_options.h"
+#include "cli/device.h"
 #include "cli/training.h"
 #include "eval/reconstruction.h"
 #include "tokenizer/tokenizer.h"
@@ -96,6 +97,7 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
                     "train-tokenizer my-clips -o tokenizer.safetensors --codes 512",
         .options = options,
         .json = true,
+        .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     c->quantizer = (poet_quantizer)run->quantizer;
@@ -138,7 +140,7 @@ poet_status cmd_train_tokenizer(cli_context *context, int argc, char **argv)
     tokenizer_run run = {0};
     poet_device *device;
     POET_TRY(parse(context, &run, argc, argv));
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, context->threads, &device));
+    POET_TRY(cli_device_open(context, &device));
     poet_status status = train(context, &run, device);
     poet_tokenizer_destroy(run.tokenizer);
     poet_dataset_close(run.dataset);

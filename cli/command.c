@@ -33,6 +33,8 @@ static poet_status join_options(cli_context *context, const cli_spec *spec, bool
     const cli_option common[] = {
         CLI_INT("threads", 0, &context->threads, 0, 1024, "N", "0",
                 "processor threads; 0 means all"),
+        CLI_ROW("device", 0, CLI_TYPE_TEXT, text, &context->device, 1, 16, "NAME", "auto",
+                "auto, cpu, cuda or cuda:N; auto is a GPU where there is one"),
         CLI_FLAG("quiet", 'q', &context->quiet, "no progress, only results and errors"),
         CLI_FLAG("help", 'h', help, "this page"),
         CLI_FLAG("json", 0, &context->json, "print the result as one JSON object"),
@@ -45,7 +47,8 @@ static poet_status join_options(cli_context *context, const cli_spec *spec, bool
         all[n++] = *o;
     }
     for (const cli_option *o = common; o->type; o++)
-        if (spec->json || strcmp(o->name, "json") != 0)
+        if ((spec->json || strcmp(o->name, "json") != 0) &&
+            (spec->device || strcmp(o->name, "device") != 0))
             all[n++] = *o;
     all[n] = (cli_option)CLI_END;
     return POET_OK;

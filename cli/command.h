@@ -18,7 +18,9 @@ typedef struct cli_context {
     cli_progress progress;
 
     /* filled by cli_parse */
-    int threads; /* 0: as many as the machine has */
+    int threads;        /* 0: as many as the machine has */
+    const char *device; /* see device.h */
+    bool device_told;   /* which it is has been said */
     bool quiet;
     bool json;
     char **operands;
@@ -58,10 +60,11 @@ typedef struct cli_spec {
     const char *description; /* a paragraph or more, lines under 80 columns */
     const char *examples;    /* lines that work as they stand, without the leading "pocketpoet" */
     const cli_option *options;
-    bool json; /* has a --json form */
+    bool json;   /* has a --json form */
+    bool device; /* opens a device, see device.h */
 } cli_spec;
 
-/* Defaults, then the command line; adds --threads, --quiet, --json and --help, which prints the
+/* Defaults, then the command line; adds --threads, --device, --quiet, --json and --help, which prints the
  * page and ends the process. */
 poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char **argv);
 

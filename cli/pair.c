@@ -2,8 +2,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "cli/device.h"
 #include "cli/models.h"
-#include "compute/backend.h"
 
 static poet_status load(const char *folder, cli_pair *out)
 {
@@ -19,14 +19,14 @@ static poet_status load(const char *folder, cli_pair *out)
     return status;
 }
 
-poet_status cli_pair_open(const char *name, int threads, cli_pair *out)
+poet_status cli_pair_open(cli_context *context, const char *name, cli_pair *out)
 {
     char *folder;
     uint64_t fingerprint;
     *out = (cli_pair){0};
     POET_TRY(cli_model_find(name, &folder));
     poet_status status = poet_is_directory(folder)
-                             ? poet_device_open(poet_backend_cpu(), 0, threads, &out->device)
+                             ? cli_device_open(context, &out->device)
                              : POET_FAIL(POET_ERR_FORMAT,
                                          "%s: is not a model folder with tokenizer.safetensors and "
                                          "generator.safetensors in it",
@@ -42,10 +42,10 @@ poet_status cli_pair_open(const char *name, int threads, cli_pair *out)
     return status;
 }
 
-poet_status cli_pair_open_tokenizer(const char *path, int threads, cli_pair *out)
+poet_status cli_pair_open_tokenizer(cli_context *context, const char *path, cli_pair *out)
 {
     *out = (cli_pair){0};
-    POET_TRY(poet_device_open(poet_backend_cpu(), 0, threads, &out->device));
+    POET_TRY(cli_device_open(context, &out->device));
     return poet_tokenizer_load(out->device, path, &out->tokenizer);
 }
 

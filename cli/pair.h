@@ -2,6 +2,7 @@
 #ifndef POET_CLI_PAIR_H
 #define POET_CLI_PAIR_H
 
+#include "cli/command.h"
 #include "codec/frames.h"
 #include "generator/generator.h"
 
@@ -12,10 +13,10 @@ typedef struct cli_pair {
 } cli_pair;
 
 /* name as for cli_model_find. The two must belong together: POET_ERR_MISMATCH otherwise. Close also after a failure. */
-poet_status cli_pair_open(const char *name, int threads, cli_pair *out);
+poet_status cli_pair_open(cli_context *context, const char *name, cli_pair *out);
 
 /* A tokenizer's file alone; the generator stays NULL. */
-poet_status cli_pair_open_tokenizer(const char *path, int threads, cli_pair *out);
+poet_status cli_pair_open_tokenizer(cli_context *context, const char *path, cli_pair *out);
 void cli_pair_close(cli_pair *pair);
 
 /* One clip of the generator's codes as frames; the caller frees it, also after a failure. */

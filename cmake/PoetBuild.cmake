@@ -8,20 +8,25 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 # Dev keeps asserts (RelWithDebInfo would define NDEBUG).
 set(CMAKE_C_FLAGS_DEV "-O2 -g")
+set(CMAKE_CXX_FLAGS_DEV "-O2 -g")
+set(CMAKE_CUDA_FLAGS_DEV "-O2 -g")
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Dev, Debug or Release" FORCE)
 endif()
 
-add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-                    -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
-                    # Contractions would make sums depend on how the compiler schedules them; kernels ask for FMA by name.
-                    -ffp-contract=off)
-add_compile_definitions(_GNU_SOURCE)
+# Contractions would make sums depend on how the compiler schedules them; kernels ask for FMA by name.
+set(warnings -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion)
+add_compile_options(
+  "$<$<COMPILE_LANGUAGE:C>:${warnings};-Wpedantic;-Wstrict-prototypes;-Wmissing-prototypes;-Wvla;-Wformat=2;-ffp-contract=off>"
+  "$<$<COMPILE_LANGUAGE:CXX>:${warnings};-ffp-contract=off>"
+  "$<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;--Werror;all-warnings>")
+add_compile_definitions($<$<COMPILE_LANGUAGE:C>:_GNU_SOURCE>)
 if(POET_WERROR)
-  add_compile_options(-Werror)
+  add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)
 endif()
 if(POET_SANITIZE)
-  add_compile_options(-fsanitize=${POET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_compile_options(
+    "$<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${POET_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>")
   add_link_options(-fsanitize=${POET_SANITIZE})
 endif()
 

@@ -7,7 +7,7 @@ option(BUILD_SHARED_LIBS "Install a shared library instead of an archive" OFF)
 add_library(poet_library)
 target_include_directories(poet_library INTERFACE
                            $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/pocketpoet>)
-foreach(module base codec compute datasets tokenizer generator eval)
+foreach(module base codec compute cuda datasets tokenizer generator eval)
   if(TARGET poet_${module})
     target_sources(poet_library PRIVATE $<TARGET_OBJECTS:poet_${module}>)
     get_target_property(headers poet_${module} HEADER_SET)
@@ -15,7 +15,7 @@ foreach(module base codec compute datasets tokenizer generator eval)
   endif()
 endforeach()
 target_link_libraries(poet_library PRIVATE PkgConfig::FFMPEG PkgConfig::ZSTD PkgConfig::JANSSON PNG::PNG
-                                           OpenMP::OpenMP_C Threads::Threads poet::dnnl m)
+                                           OpenMP::OpenMP_C Threads::Threads poet::dnnl m ${CMAKE_DL_LIBS})
 set_target_properties(poet_library PROPERTIES OUTPUT_NAME pocketpoet EXPORT_NAME pocketpoet LINKER_LANGUAGE C
                                               SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 

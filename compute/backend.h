@@ -67,6 +67,8 @@ typedef struct poet_backend {
 struct poet_device {
     const poet_backend *backend;
     int threads; /* what a parallel kernel uses; a checkpoint records it */
+    const char *
+        name; /* the card, e.g. "NVIDIA GeForce GTX 1080, sm_61, 8.6 GB"; NULL: the backend says it all */
 };
 
 /* Sets memory functions and all kernels to the reference: host memory, one thread, sums in double,

@@ -8,8 +8,8 @@ build_packages=(
   libdnnl-dev                                                 # oneDNN: convolutions and matrices
 )
 
-# clang checks what gcc does not; ffmpeg and gnuplot make inputs and pictures.
-test_packages=(clang clang-format clang-tidy binutils ffmpeg gnuplot-nox)
+# g++ makes host code of CUDA kernels, clang checks what gcc does not; ffmpeg and gnuplot make inputs and pictures.
+test_packages=(g++ clang clang-format clang-tidy binutils ffmpeg gnuplot-nox)
 
 # What fuzz targets are linked with; not every release has packages of these names.
 fuzz_packages=(libclang-rt-dev libomp-dev)

@@ -17,7 +17,7 @@ tree_files() {
 
 # C and CUDA sources and headers, tests included.
 source_files() {
-  tree_files | grep -E '\.(c|h|cu|cpp|def)$' || true
+  tree_files | grep -E '\.(c|h|cu|cuh|def)$' || true
 }
 
 # finish VIOLATIONS WHAT: prints them and sets the exit status.

@@ -1,0 +1,183 @@
+/* The backend's table: the families' operations between the checks of a plan and the errors of a run. */
+#include "cuda/backend/runtime_internal.h"
+
+#include "base/memory.h"
+
+#include <pthread.h>
+
+static poet_cuda_op ops[POET_OP_COUNT];
+
+static poet_cuda_device *of(poet_device *device)
+{
+    return (poet_cuda_device *)(void *)device;
+}
+
+/* ---- the device ---- */
+
+static void device_close(poet_device *device)
+{
+    poet_cuda_device *d = of(device);
+    if (d->fault)
+        (void)poet_runtime_free(d, d->fault);
+    poet_runtime_close(d);
+    poet_free(d);
+}
+
+static poet_status clear_fault(poet_cuda_device *d)
+{
+    return poet_runtime_check(poet_cuda_clear_fault(d->stream, d->fault), d->name);
+}
+
+static poet_status set_up(poet_cuda_device *d)
+{
+    void *fault;
+    POET_TRY(poet_runtime_alloc(d, sizeof *d->fault, &fault));
+    d->fault = fault;
+    POET_TRY(clear_fault(d));
+    return poet_runtime_sync(d);
+}
+
+static poet_status device_open(const poet_backend *backend, int index, poet_device **out)
+{
+    *out = NULL;
+    poet_cuda_device *d = poet_calloc(1, sizeof *d);
+    if (!d)
+        return POET_ERR_NOMEM;
+    d->base = (poet_device){.backend = backend, .threads = 1};
+    d->index = index;
+    poet_status status = poet_runtime_open(index, d);
+    if (status) {
+        poet_free(d);
+        return status;
+    }
+    d->base.name = d->name;
+    status = set_up(d);
+    if (status) {
+        device_close(&d->base);
+        return status;
+    }
+    *out = &d->base;
+    return POET_OK;
+}
+
+static poet_status device_alloc(poet_device *device, size_t bytes, void **out)
+{
+    return poet_runtime_alloc(of(device), bytes, out);
+}
+
+static void device_free(poet_device *device, void *memory)
+{
+    (void)poet_runtime_free(of(device), memory);
+}
+
+static poet_status device_copy(poet_device *device, void *dst, const void *src, size_t bytes,
+                               poet_copy direction)
+{
+    return poet_runtime_copy(of(device), dst, src, bytes, direction);
+}
+
+static poet_status describe_fault(poet_fault fault)
+{
+    long long place = (long long)(fault >> 8);
+    switch (fault & 0xFF) {
+    case POET_FAULT_INDEX:
+        return POET_FAIL(POET_ERR_ARG, "the index at %lld is outside its table", place);
+    case POET_FAULT_LOGITS:
+        return POET_FAIL(POET_ERR_ARG, "row %lld has a logit that is no number, or none finite",
+                         place);
+    default: return POET_FAIL(POET_ERR_DEVICE, "a kernel reported fault %llx", fault);
+    }
+}
+
+static poet_status device_sync(poet_device *device)
+{
+    poet_cuda_device *d = of(device);
+    poet_fault fault;
+    POET_TRY(poet_runtime_sync(d));
+    POET_TRY(poet_runtime_copy(d, &fault, d->fault, sizeof fault, POET_TO_HOST));
+    if (fault == POET_FAULT_NONE)
+        return POET_OK;
+    POET_TRY(clear_fault(d));
+    return describe_fault(fault);
+}
+
+/* ---- calls ---- */
+
+static poet_status check_tensor(const poet_cuda_op *op, const poet_tensor *t)
+{
+    if (poet_tensor_count(t) > INT32_MAX)
+        return POET_FAIL(POET_ERR_UNSUPPORTED,
+                         "a tensor of %lld elements; kernels count to 2147483647",
+                         (long long)poet_tensor_count(t));
+    if (t->dtype == POET_BF16 && !op->bf16)
+        return POET_FAIL(POET_ERR_UNSUPPORTED, "has no kernel for bf16; use f32");
+    return POET_OK;
+}
+
+/* Refusals come here, before the first run. */
+static poet_status prepare(poet_device *device, poet_call *call)
+{
+    (void)device;
+    const poet_cuda_op *op = &ops[call->op];
+    for (int i = 0; i < call->n_src; i++)
+        if (call->src[i])
+            POET_TRY(check_tensor(op, call->src[i]));
+    for (int i = 0; i < call->n_dst; i++)
+        POET_TRY(check_tensor(op, call->dst[i]));
+    return op->check ? op->check(call) : POET_OK;
+}
+
+static size_t scratch(poet_device *device, const poet_call *call)
+{
+    (void)device;
+    const poet_cuda_op *op = &ops[call->op];
+    return op->scratch ? op->scratch(call) : 0;
+}
+
+static poet_status run(poet_device *device, const poet_call *call)
+{
+    const poet_cuda_device *d = of(device);
+    poet_runtime_begin(call);
+    return poet_runtime_check(ops[call->op].run(d, call), d->name);
+}
+
+static const char *implementation(poet_device *device, const poet_call *call)
+{
+    (void)call;
+    return device->backend->name;
+}
+
+/* ---- the table ---- */
+
+static poet_backend table;
+
+static void fill_table(void)
+{
+    poet_cuda_eltwise_ops(ops);
+    poet_cuda_layout_ops(ops);
+    table = (poet_backend){.name = poet_runtime_name(),
+                           .description = poet_runtime_description(),
+                           .real = POET_F32,
+                           .bf16 = true,
+                           .host_memory = false,
+                           .alignment = 256,
+                           .open = device_open,
+                           .close = device_close,
+                           .alloc = device_alloc,
+                           .free = device_free,
+                           .copy = device_copy,
+                           .sync = device_sync,
+                           .scratch = scratch,
+                           .prepare = prepare,
+                           .implementation = implementation};
+    for (int op = 0; op < POET_OP_COUNT; op++)
+        if (ops[op].run)
+            table.kernel[op] = run;
+}
+
+const poet_backend *poet_cuda_table(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, fill_table);
+    return &table;
+}

@@ -1,0 +1,112 @@
+/* The runtime of the plug-in: NVIDIA's, linked statically, so that a machine needs nothing but the driver. */
+#include "cuda/backend/runtime_internal.h"
+
+#include <cuda_runtime_api.h>
+#include <stdio.h>
+
+const char *poet_runtime_name(void)
+{
+    return "cuda";
+}
+
+const char *poet_runtime_description(void)
+{
+    return "CUDA kernels on an NVIDIA GPU";
+}
+
+static cudaStream_t stream_of(const poet_cuda_device *device)
+{
+    return device->stream;
+}
+
+static poet_status check(cudaError_t code, poet_status status, const char *what)
+{
+    if (code == cudaSuccess)
+        return POET_OK;
+    return POET_FAIL(status, "%s: %s", what, cudaGetErrorString(code));
+}
+
+poet_status poet_runtime_check(int code, const char *what)
+{
+    if (code == cudaErrorNoKernelImageForDevice)
+        return POET_FAIL(
+            POET_ERR_UNSUPPORTED,
+            "%s: this build has no code for the card; a GTX 1080 (sm_61) wants one made with a "
+            "CUDA toolkit of 12.9 or older",
+            what);
+    return check((cudaError_t)code, POET_ERR_DEVICE, what);
+}
+
+/* ---- the card ---- */
+
+static poet_status find_card(int index)
+{
+    int count = 0, driver = 0;
+    if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
+        return POET_FAIL(POET_ERR_UNSUPPORTED, "cuda: NVIDIA's driver is not installed");
+    POET_TRY(check(cudaGetDeviceCount(&count), POET_ERR_UNSUPPORTED, "cuda"));
+    if (index < 0 || index >= count)
+        return POET_FAIL(POET_ERR_ARG, "cuda: there is no card %d; this machine has %d", index,
+                         count);
+    return check(cudaSetDevice(index), POET_ERR_DEVICE, "cuda");
+}
+
+poet_status poet_runtime_open(int index, poet_cuda_device *device)
+{
+    struct cudaDeviceProp card;
+    cudaStream_t stream;
+    POET_TRY(find_card(index));
+    POET_TRY(check(cudaGetDeviceProperties(&card, index), POET_ERR_DEVICE, "cuda"));
+    POET_TRY(check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), POET_ERR_DEVICE,
+                   card.name));
+    snprintf(device->name, sizeof device->name, "%.80s, sm_%d%d, %.1f GB", card.name, card.major,
+             card.minor, (double)card.totalGlobalMem / 1e9);
+    device->stream = stream;
+    return POET_OK;
+}
+
+void poet_runtime_close(poet_cuda_device *device)
+{
+    cudaStreamDestroy(stream_of(device));
+}
+
+/* ---- memory ---- */
+
+poet_status poet_runtime_alloc(poet_cuda_device *device, size_t bytes, void **out)
+{
+    size_t left = 0, most = 0;
+    *out = NULL;
+    cudaError_t code = cudaMalloc(out, bytes ? bytes : 1);
+    if (code != cudaErrorMemoryAllocation)
+        return check(code, POET_ERR_DEVICE, device->name);
+    (void)cudaGetLastError(); /* this error is answered, and must not be found by a launch */
+    POET_TRY(check(cudaMemGetInfo(&left, &most), POET_ERR_DEVICE, device->name));
+    return POET_FAIL(POET_ERR_NOMEM, "%s: %.1f MB are needed, %.1f of %.1f MB are free",
+                     device->name, (double)bytes / 1e6, (double)left / 1e6, (double)most / 1e6);
+}
+
+poet_status poet_runtime_free(poet_cuda_device *device, void *memory)
+{
+    return check(cudaFree(memory), POET_ERR_DEVICE, device->name);
+}
+
+poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
+                              poet_copy direction)
+{
+    enum cudaMemcpyKind kind = direction == POET_TO_DEVICE ? cudaMemcpyHostToDevice
+                               : direction == POET_TO_HOST ? cudaMemcpyDeviceToHost
+                                                           : cudaMemcpyDeviceToDevice;
+    cudaError_t code = cudaMemcpyAsync(dst, src, bytes, kind, stream_of(device));
+    POET_TRY(check(code, POET_ERR_DEVICE, device->name));
+    return poet_runtime_sync(device);
+}
+
+poet_status poet_runtime_sync(poet_cuda_device *device)
+{
+    return check(cudaStreamSynchronize(stream_of(device)), POET_ERR_DEVICE, device->name);
+}
+
+void poet_runtime_begin(const poet_call *call)
+{
+    (void)call;
+}

@@ -1,0 +1,11 @@
+#include "cuda/kernels/fault.cuh"
+
+static __global__ void clear_fault(poet_fault *fault)
+{
+    *fault = POET_FAULT_NONE;
+}
+
+int poet_cuda_clear_fault(poet_stream stream, poet_fault *fault)
+{
+    return POET_LAUNCH(clear_fault, 1, 1, 0, stream, fault);
+}

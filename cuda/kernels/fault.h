@@ -1,0 +1,28 @@
+/* What a kernel found to be wrong with its data, as one word of device memory that the host reads when it waits: the place
+ * in the upper bits, the kind in the lowest byte. The fault of the lowest place is kept, in whatever order threads run. */
+#ifndef POET_CUDA_KERNELS_FAULT_H
+#define POET_CUDA_KERNELS_FAULT_H
+
+#include "cuda/kernels/launch.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef unsigned long long poet_fault;
+
+#define POET_FAULT_NONE (~0ULL)
+
+enum {
+    POET_FAULT_INDEX = 1, /* an index is outside its table; place: element of the index */
+    POET_FAULT_LOGITS = 2 /* a logit is not a number, or none is finite; place: the row */
+};
+
+/* *fault = POET_FAULT_NONE. Also what open probes a card with: the error says when this build has no code for it. */
+int poet_cuda_clear_fault(poet_stream stream, poet_fault *fault);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
