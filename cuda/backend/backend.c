@@ -157,6 +157,7 @@ static void fill_table(void)
     poet_cuda_layout_ops(ops);
     poet_cuda_matmul_ops(ops);
     poet_cuda_conv3d_ops(ops);
+    poet_cuda_quantize_ops(ops);
     table = (poet_backend){.name = poet_runtime_name(),
                            .description = poet_runtime_description(),
                            .real = POET_F32,
