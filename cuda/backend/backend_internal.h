@@ -33,6 +33,7 @@ void poet_cuda_layout_ops(poet_cuda_op *ops);
 void poet_cuda_matmul_ops(poet_cuda_op *ops);
 void poet_cuda_conv3d_ops(poet_cuda_op *ops);
 void poet_cuda_quantize_ops(poet_cuda_op *ops);
+void poet_cuda_fsq_ops(poet_cuda_op *ops);
 
 static inline const void *poet_cuda_src(const poet_call *call, int i)
 {
