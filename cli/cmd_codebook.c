@@ -1,9 +1,7 @@
 /* codebook: its commands; and remap, which needs no model. */
 #include "cli/cmd_codebook_internal.h"
-#include "cli/models.h"
 #include "cli/output.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "codec/tokfile.h"
 #include "compute/backend.h"
@@ -27,27 +25,6 @@ poet_status cmd_codebook(cli_context *context, int argc, char **argv)
         .n = sizeof commands / sizeof *commands,
     };
     return cli_group_run(context, &group, argc, argv);
-}
-
-poet_status cli_codebook_tokenizer(const char *tokenizer, const char *model, char **path)
-{
-    char *folder;
-    *path = NULL;
-    if (tokenizer) {
-        *path = poet_strdup(tokenizer);
-        return *path ? POET_OK : POET_ERR_NOMEM;
-    }
-    POET_TRY(cli_model_find(model, &folder));
-    poet_status status = POET_OK;
-    if (poet_is_directory(folder)) {
-        *path = poet_path_join(folder, "tokenizer.safetensors");
-        status = *path ? POET_OK : POET_ERR_NOMEM;
-    } else {
-        status = POET_FAIL(POET_ERR_FORMAT, "%s: is not a model folder; a file is for --tokenizer",
-                           folder);
-    }
-    poet_free(folder);
-    return status;
 }
 
 /* ---- remap ---- */
