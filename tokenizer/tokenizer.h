@@ -110,6 +110,10 @@ poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *code
  * vectors. */
 poet_status poet_tokenizer_vectors(poet_tokenizer *tokenizer, float *out);
 
+/* The metric of patches among latents: l (dim,dim), a lower triangle, with |L'(a - b)| the distance of the patches that the
+ * decoder's linear path makes of a and b; a pixel's values are -1..1. */
+poet_status poet_tokenizer_patch_metric(poet_tokenizer *tokenizer, double *l);
+
 /* ---- training: tokenizer/train.c ---- */
 
 /* Fills frames (B,T,H,W,3) for one step; a pure function of step. */
