@@ -15,15 +15,32 @@ poet_status poet_clip_coder_create(poet_tokenizer *tokenizer, poet_clip_coder *o
         return POET_FAIL(POET_ERR_UNSUPPORTED,
                          "a tokenizer with FSQ or LFQ has no codebook that a latent could be out "
                          "of: its codes are a grid over all latents");
-    out->vectors =
-        poet_alloc((size_t)c->levels * (size_t)c->codes * (size_t)c->dim * sizeof *out->vectors);
-    return out->vectors ? poet_tokenizer_vectors(tokenizer, out->vectors) : POET_ERR_NOMEM;
+    size_t dim = (size_t)c->dim, rows = (size_t)c->levels * (size_t)c->codes;
+    out->vectors = poet_alloc(rows * dim * sizeof *out->vectors);
+    out->metric = poet_alloc(dim * dim * sizeof *out->metric);
+    if (!out->vectors || !out->metric)
+        return POET_ERR_NOMEM;
+    POET_TRY(poet_tokenizer_vectors(tokenizer, out->vectors));
+    return poet_tokenizer_patch_metric(tokenizer, out->metric);
 }
 
 void poet_clip_coder_free(poet_clip_coder *coder)
 {
+    poet_free(coder->metric);
     poet_free(coder->vectors);
     *coder = (poet_clip_coder){0};
+}
+
+static double patch_length(const double *metric, const float *vector, int dim)
+{
+    double sum = 0;
+    for (int j = 0; j < dim; j++) {
+        double value = 0;
+        for (int i = j; i < dim; i++)
+            value += metric[i * dim + j] * (double)vector[i];
+        sum += value * value;
+    }
+    return sqrt(sum);
 }
 
 /* rest (dim) is what is left of one place's latent: each level takes its code's vector away. */
@@ -33,12 +50,9 @@ static void measure_place(const poet_clip_coder *coder, const int32_t *codes, fl
     const poet_tokenizer_config *c = poet_tokenizer_get_config(coder->tokenizer);
     for (int level = 0; level < c->levels; level++) {
         int64_t row = (int64_t)level * c->codes + codes[level];
-        double sum = 0;
-        for (int d = 0; d < c->dim; d++) {
+        for (int d = 0; d < c->dim; d++)
             rest[d] -= coder->vectors[row * c->dim + d];
-            sum += (double)rest[d] * (double)rest[d];
-        }
-        distances[level] = (float)sqrt(sum);
+        distances[level] = (float)patch_length(coder->metric, rest, c->dim);
     }
 }
 

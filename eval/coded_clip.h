@@ -6,10 +6,11 @@
 #include "codec/video.h"
 #include "tokenizer/tokenizer.h"
 
-/* A tokenizer with the vectors of its codes. */
+/* A tokenizer with the vectors of its codes and the metric of patches. */
 typedef struct poet_clip_coder {
     poet_tokenizer *tokenizer;
     float *vectors; /* (levels,K,dim) */
+    double *metric; /* poet_tokenizer_patch_metric */
 } poet_clip_coder;
 
 /* The tokenizer must outlive the coder. POET_ERR_UNSUPPORTED for FSQ and LFQ: their codes are cells of a grid that covers all
@@ -21,7 +22,8 @@ typedef struct poet_coded_clip {
     poet_grid grid;
     int32_t *codes; /* (t,h,w,levels) */
     float *
-        distances; /* (t,h,w,levels): of the latent to the sum of its codes' vectors up to this level */
+        distances; /* (t,h,w,levels): of the latent to the sum of its codes' vectors up to this level, in the metric of
+                         patches: the difference that the decoder's linear path would show */
     poet_clip back; /* decoded from the codes */
     double psnr, ssim;
 } poet_coded_clip;

@@ -1,8 +1,9 @@
 /* Is a codebook enough for clips? Statistics of codes and of distances to them, beside what training saw.
  *
- * A latent is what the encoder gives for a place of a clip; its distance at a level of the quantizer is the length of what is
- * left of it when the vectors of its codes up to this level are taken away. A latent is out of the codebook when at the
- * last level it is farther from its codes than 99 of 100 training latents are: the tokenizer has no word for what is there. */
+ * A latent is what the encoder gives for a place of a clip. Its distance at a level of the quantizer is the length of what is
+ * left of it when the vectors of its codes up to this level are taken away, as far as the decoder shows it
+ * (eval/coded_clip.h). A latent is out of the codebook when at the last level it is farther from its codes than 99 of 100
+ * training latents are: the tokenizer has no word for what is there. */
 #ifndef POET_EVAL_COVERAGE_H
 #define POET_EVAL_COVERAGE_H
 

@@ -50,7 +50,7 @@ static json_t *reference_json(const poet_coverage_reference *r)
 poet_status poet_coverage_reference_save(const char *path, const poet_coverage_reference *reference)
 {
     json_t *root = reference_json(reference);
-    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(root);
     if (!text)
         return POET_FAIL(POET_ERR_NOMEM, "%s: no memory to write it", path);
