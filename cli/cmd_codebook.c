@@ -10,6 +10,7 @@
 static const cli_command commands[] = {
     {"shrink", "fewer codes, for a domain: tokenizer, generator, remap file", cmd_codebook_shrink},
     {"inspect", "how clips use the codes, and what the codes look like", cmd_codebook_inspect},
+    {"recommend", "how many codes are enough for clips", cmd_codebook_recommend},
     {"remap", "a token file in the codes of a shrunk codebook", cmd_codebook_remap},
 };
 
@@ -20,7 +21,8 @@ poet_status cmd_codebook(cli_context *context, int argc, char **argv)
             "Works on the codebook of a trained model. 'codebook COMMAND --help' explains\n"
             "a command.",
         .examples = "codebook shrink synth:shapes --model shapes -k 256,128 -o small\n"
-                    "codebook inspect synth:shapes --model shapes --picture codes.png",
+                    "codebook inspect synth:shapes --model shapes --picture codes.png\n"
+                    "codebook recommend my-clips --model shapes",
         .table = commands,
         .n = sizeof commands / sizeof *commands,
     };

@@ -6,6 +6,7 @@
 #include "cli/domain.h"
 
 poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv);
+poet_status cmd_codebook_recommend(cli_context *context, int argc, char **argv);
 poet_status cmd_codebook_remap(cli_context *context, int argc, char **argv);
 poet_status cmd_codebook_shrink(cli_context *context, int argc, char **argv);
 
