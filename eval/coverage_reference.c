@@ -148,18 +148,26 @@ static poet_status read_root(const char *path, json_t *root, poet_coverage_refer
     return out->data ? read_levels(path, levels, out) : POET_ERR_NOMEM;
 }
 
+poet_status poet_coverage_reference_parse(const char *name, const char *text, size_t size,
+                                          poet_coverage_reference *out)
+{
+    json_error_t error;
+    *out = (poet_coverage_reference){0};
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        return POET_FAIL(POET_ERR_FORMAT, "%s: is not JSON: %s", name, error.text);
+    poet_status status = read_root(name, root, out);
+    json_decref(root);
+    return status;
+}
+
 poet_status poet_coverage_reference_load(const char *path, poet_coverage_reference *out)
 {
     unsigned char *text;
     size_t size;
-    json_error_t error;
     *out = (poet_coverage_reference){0};
     POET_TRY(poet_file_read(path, MAX_BYTES, &text, &size));
-    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &error);
+    poet_status status = poet_coverage_reference_parse(path, (const char *)text, size, out);
     poet_free(text);
-    if (!root)
-        return POET_FAIL(POET_ERR_FORMAT, "%s: is not JSON: %s", path, error.text);
-    poet_status status = read_root(path, root, out);
-    json_decref(root);
     return status;
 }

@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum { POET_COVERAGE_QUANTILES = 101, POET_COVERAGE_LIMIT = 99 };
@@ -27,6 +28,10 @@ poet_status poet_coverage_reference_save(const char *path,
 
 /* POET_ERR_FORMAT with a sentence for what is no such file: every number is checked. Free also after a failure. */
 poet_status poet_coverage_reference_load(const char *path, poet_coverage_reference *out);
+
+/* The same from the text of a file, whose name the sentence begins with. */
+poet_status poet_coverage_reference_parse(const char *name, const char *text, size_t size,
+                                          poet_coverage_reference *out);
 void poet_coverage_reference_free(poet_coverage_reference *reference);
 
 #endif
