@@ -13,6 +13,7 @@ stage() {
 train_model() {
   local model=$1 work=$2 poet=$repository/build/release/pocketpoet
   local tokenizer=$work/tokenizer.safetensors generator=$work/generator.safetensors
+  local coverage=$work/tokenizer.coverage.json
   shift 2
   mkdir -p "$model" "$work"
   stage "$tokenizer" "$poet" train-tokenizer "$@" -o "$tokenizer" --metrics "$work/tokenizer.jsonl" \
@@ -20,9 +21,10 @@ train_model() {
   stage "$work/train.ptok" "$poet" encode "$@" -t "$tokenizer" -o "$work/train.ptok" "${encode_options[@]}"
   stage "$work/heldout.ptok" "$poet" encode "$@" -t "$tokenizer" -o "$work/heldout.ptok" --split heldout-seen \
     --count 400
+  stage "$coverage" "$poet" eval coverage "$@" -t "$tokenizer" --save-reference "$coverage" --count 0 "${encode_options[@]}"
   stage "$generator" "$poet" train-generator "$work/train.ptok" -t "$tokenizer" -o "$generator" \
     --heldout "$work/heldout.ptok" --metrics "$work/generator.jsonl" "${generator_options[@]}"
-  cp "$tokenizer" "$generator" "$model/"
+  cp "$tokenizer" "$generator" "$coverage" "$model/"
   "$repository/samples/curves.sh" "$work" "$model/curves.png"
   echo "model: $model"
 }
