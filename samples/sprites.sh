@@ -18,7 +18,7 @@ build_preset release pocketpoet
 mkdir -p "$work"
 stage "$work/clips" "$repository/build/release/pocketpoet" import "$folder" -o "$work/clips" --size 64x64 --frames 17
 
-tokenizer_options=(--crop 32 --batch 16 --muon-rate 0.02 --average 0.998 --steps 8000 --report-every 1000)
+tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 8000 --report-every 1000)
 clip_count=0
 picture_options=()
 generator_options=(--width 256 --layers 4 --slot-width 128 --text 40 --rate 0.008 --muon-rate 0.015 --average 0.998

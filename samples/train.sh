@@ -12,7 +12,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 install_packages "${build_packages[@]}" gnuplot-nox
 build_preset release pocketpoet
 
-tokenizer_options=(--crop 32 --batch 16 --muon-rate 0.02 --average 0.998 --steps 6000 --report-every 1000)
+tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 6000 --report-every 1000)
 network_options=(--width 192 --layers 4 --slot-width 128 --text 24)
 rate_options=(--rate 0.008 --muon-rate 0.015 --average 0.998)
 picture_count=160000
