@@ -82,6 +82,8 @@ static poet_status describe_fault(poet_fault fault)
     switch (fault & 0xFF) {
     case POET_FAULT_INDEX:
         return POET_FAIL(POET_ERR_ARG, "the index at %lld is outside its table", place);
+    case POET_FAULT_TARGET:
+        return POET_FAIL(POET_ERR_ARG, "the target at %lld is outside its classes", place);
     case POET_FAULT_LOGITS:
         return POET_FAIL(POET_ERR_ARG, "row %lld has a logit that is no number, or none finite",
                          place);
@@ -155,6 +157,7 @@ static void fill_table(void)
 {
     poet_cuda_eltwise_ops(ops);
     poet_cuda_layout_ops(ops);
+    poet_cuda_loss_ops(ops);
     poet_cuda_optim_ops(ops);
     table = (poet_backend){.name = poet_runtime_name(),
                            .description = poet_runtime_description(),

@@ -15,7 +15,8 @@ typedef unsigned long long poet_fault;
 
 enum {
     POET_FAULT_INDEX = 1, /* an index is outside its table; place: element of the index */
-    POET_FAULT_LOGITS = 2 /* a logit is not a number, or none is finite; place: the row */
+    POET_FAULT_LOGITS = 2, /* a logit is not a number, or none is finite; place: the row */
+    POET_FAULT_TARGET = 3  /* a class to learn is outside the logits; place: the row */
 };
 
 /* *fault = POET_FAULT_NONE. Also what open probes a card with: the error says when this build has no code for it. */
