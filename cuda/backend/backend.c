@@ -158,6 +158,7 @@ static void fill_table(void)
     poet_cuda_eltwise_ops(ops);
     poet_cuda_layout_ops(ops);
     poet_cuda_loss_ops(ops);
+    poet_cuda_sample_ops(ops);
     poet_cuda_optim_ops(ops);
     table = (poet_backend){.name = poet_runtime_name(),
                            .description = poet_runtime_description(),

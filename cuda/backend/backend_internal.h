@@ -31,6 +31,7 @@ typedef struct poet_cuda_op {
 void poet_cuda_eltwise_ops(poet_cuda_op *ops);
 void poet_cuda_layout_ops(poet_cuda_op *ops);
 void poet_cuda_loss_ops(poet_cuda_op *ops);
+void poet_cuda_sample_ops(poet_cuda_op *ops);
 void poet_cuda_optim_ops(poet_cuda_op *ops);
 
 static inline const void *poet_cuda_src(const poet_call *call, int i)
