@@ -87,6 +87,7 @@ static poet_status describe_fault(poet_fault fault)
     case POET_FAULT_LOGITS:
         return POET_FAIL(POET_ERR_ARG, "row %lld has a logit that is no number, or none finite",
                          place);
+    case POET_FAULT_NUMBER: return POET_FAIL(POET_ERR_ARG, "row %lld is not a number", place);
     default: return POET_FAIL(POET_ERR_DEVICE, "a kernel reported fault %llx", fault);
     }
 }
@@ -157,6 +158,10 @@ static void fill_table(void)
 {
     poet_cuda_eltwise_ops(ops);
     poet_cuda_layout_ops(ops);
+    poet_cuda_matmul_ops(ops);
+    poet_cuda_conv3d_ops(ops);
+    poet_cuda_quantize_ops(ops);
+    poet_cuda_fsq_ops(ops);
     poet_cuda_loss_ops(ops);
     poet_cuda_sample_ops(ops);
     poet_cuda_optim_ops(ops);
