@@ -154,6 +154,7 @@ static poet_backend table;
 static void fill_table(void)
 {
     poet_cuda_eltwise_ops(ops);
+    poet_cuda_embed_ops(ops);
     poet_cuda_layout_ops(ops);
     table = (poet_backend){.name = poet_runtime_name(),
                            .description = poet_runtime_description(),
