@@ -156,6 +156,7 @@ static void fill_table(void)
     poet_cuda_eltwise_ops(ops);
     poet_cuda_embed_ops(ops);
     poet_cuda_layout_ops(ops);
+    poet_cuda_norm_ops(ops);
     table = (poet_backend){.name = poet_runtime_name(),
                            .description = poet_runtime_description(),
                            .real = POET_F32,

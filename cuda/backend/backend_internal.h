@@ -31,6 +31,7 @@ typedef struct poet_cuda_op {
 void poet_cuda_eltwise_ops(poet_cuda_op *ops);
 void poet_cuda_embed_ops(poet_cuda_op *ops);
 void poet_cuda_layout_ops(poet_cuda_op *ops);
+void poet_cuda_norm_ops(poet_cuda_op *ops);
 
 static inline const void *poet_cuda_src(const poet_call *call, int i)
 {
