@@ -85,6 +85,10 @@ static poet_status describe_fault(poet_fault fault)
     case POET_FAULT_LOGITS:
         return POET_FAIL(POET_ERR_ARG, "row %lld has a logit that is no number, or none finite",
                          place);
+    case POET_FAULT_POSITION:
+        return POET_FAIL(POET_ERR_ARG, "row %lld: its positions do not fit the cache", place);
+    case POET_FAULT_LENGTH:
+        return POET_FAIL(POET_ERR_ARG, "row %lld: its length is not within the prefix", place);
     default: return POET_FAIL(POET_ERR_DEVICE, "a kernel reported fault %llx", fault);
     }
 }
@@ -153,6 +157,7 @@ static poet_backend table;
 
 static void fill_table(void)
 {
+    poet_cuda_attention_ops(ops);
     poet_cuda_eltwise_ops(ops);
     poet_cuda_embed_ops(ops);
     poet_cuda_layout_ops(ops);

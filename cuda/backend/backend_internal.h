@@ -28,6 +28,7 @@ typedef struct poet_cuda_op {
 } poet_cuda_op;
 
 /* Each sets the rows of its operations. */
+void poet_cuda_attention_ops(poet_cuda_op *ops);
 void poet_cuda_eltwise_ops(poet_cuda_op *ops);
 void poet_cuda_embed_ops(poet_cuda_op *ops);
 void poet_cuda_layout_ops(poet_cuda_op *ops);
