@@ -88,6 +88,10 @@ static poet_status describe_fault(poet_fault fault)
         return POET_FAIL(POET_ERR_ARG, "row %lld has a logit that is no number, or none finite",
                          place);
     case POET_FAULT_NUMBER: return POET_FAIL(POET_ERR_ARG, "row %lld is not a number", place);
+    case POET_FAULT_POSITION:
+        return POET_FAIL(POET_ERR_ARG, "row %lld: its positions do not fit the cache", place);
+    case POET_FAULT_LENGTH:
+        return POET_FAIL(POET_ERR_ARG, "row %lld: its length is not within the prefix", place);
     default: return POET_FAIL(POET_ERR_DEVICE, "a kernel reported fault %llx", fault);
     }
 }
@@ -160,6 +164,9 @@ static void fill_table(void)
     poet_cuda_layout_ops(ops);
     poet_cuda_matmul_ops(ops);
     poet_cuda_conv3d_ops(ops);
+    poet_cuda_norm_ops(ops);
+    poet_cuda_attention_ops(ops);
+    poet_cuda_embed_ops(ops);
     poet_cuda_quantize_ops(ops);
     poet_cuda_fsq_ops(ops);
     poet_cuda_loss_ops(ops);

@@ -28,7 +28,7 @@ static __global__ void slice_sums(const float *x, const float *target, float *pa
         float d = x[i] - target[i];
         sum += kind == SQUARED ? d * d : fabsf(d);
     }
-    sum = poet_block_join(sum, poet_plus());
+    sum = poet_block_sum(sum);
     if (threadIdx.x == 0)
         parts[blockIdx.x] = sum;
 }
@@ -150,8 +150,8 @@ static __global__ void per_row(const int32_t *target, const float *row_loss, con
         sum += row_loss ? static_cast<double>(row_loss[row]) : 0;
         count += target[row] >= 0;
     }
-    sum = poet_block_join(sum, poet_plus());
-    count = poet_block_join(count, poet_plus());
+    sum = poet_block_sum(sum);
+    count = poet_block_sum(count);
     if (threadIdx.x > 0)
         return;
     double whole = row_loss ? sum : static_cast<double>(*dy);

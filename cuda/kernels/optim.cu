@@ -42,7 +42,7 @@ static __global__ void squares(poet_pieces pieces, float *parts)
     float sum = 0;
     for (int64_t i = begin + threadIdx.x; i < end; i += POET_BLOCK)
         sum = fmaf(x[i], x[i], sum);
-    sum = poet_block_join(sum, poet_plus());
+    sum = poet_block_sum(sum);
     if (threadIdx.x == 0)
         parts[slice] = sum;
 }

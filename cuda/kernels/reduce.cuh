@@ -48,11 +48,21 @@ static inline __device__ T poet_block_join(T value, const Join &join)
     return all;
 }
 
+template <typename T> static inline __device__ T poet_warp_sum(T value)
+{
+    return poet_warp_join(value, poet_plus());
+}
+
+template <typename T> static inline __device__ T poet_block_sum(T value)
+{
+    return poet_block_join(value, poet_plus());
+}
+
 /* The sum of the slices' sums, by one block. */
 static inline __device__ double poet_sum_parts(const float *parts, int n)
 {
     double sum = 0;
     for (int i = static_cast<int>(threadIdx.x); i < n; i += POET_BLOCK)
         sum += static_cast<double>(parts[i]);
-    return poet_block_join(sum, poet_plus());
+    return poet_block_sum(sum);
 }

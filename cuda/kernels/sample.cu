@@ -80,7 +80,7 @@ static inline __device__ uint64_t weight_up_to(const sample_row &row, uint64_t k
     for (int k = static_cast<int>(threadIdx.x); k < row.v; k += POET_BLOCK)
         if (key_of<by>(row, k) <= key)
             sum += weighs == ONES ? 1 : row.weight[k];
-    return poet_block_join(sum, poet_plus());
+    return poet_block_sum(sum);
 }
 
 template <int by, int weighs>
