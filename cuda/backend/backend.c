@@ -121,17 +121,37 @@ static poet_status check_tensor(const poet_cuda_op *op, const poet_tensor *t)
     return POET_OK;
 }
 
+static void release(poet_device *device, poet_call *call)
+{
+    if (call->prepared)
+        (void)poet_runtime_free(of(device), call->prepared);
+    call->prepared = NULL;
+}
+
+static poet_status pack(poet_device *device, const poet_cuda_op *op, poet_call *call)
+{
+    size_t bytes = op->packed ? op->packed(call) : 0;
+    if (bytes == 0)
+        return POET_OK;
+    POET_TRY(poet_runtime_alloc(of(device), bytes, &call->prepared));
+    poet_status status = poet_runtime_check(op->pack(of(device), call), of(device)->name);
+    if (status)
+        release(device, call);
+    return status;
+}
+
 /* Refusals come here, before the first run. */
 static poet_status prepare(poet_device *device, poet_call *call)
 {
-    (void)device;
     const poet_cuda_op *op = &ops[call->op];
     for (int i = 0; i < call->n_src; i++)
         if (call->src[i])
             POET_TRY(check_tensor(op, call->src[i]));
     for (int i = 0; i < call->n_dst; i++)
         POET_TRY(check_tensor(op, call->dst[i]));
-    return op->check ? op->check(call) : POET_OK;
+    if (op->check)
+        POET_TRY(op->check(call));
+    return pack(device, op, call);
 }
 
 static size_t scratch(poet_device *device, const poet_call *call)
@@ -186,6 +206,7 @@ static void fill_table(void)
                            .sync = device_sync,
                            .scratch = scratch,
                            .prepare = prepare,
+                           .release = release,
                            .implementation = implementation};
     for (int op = 0; op < POET_OP_COUNT; op++)
         if (ops[op].run)

@@ -43,6 +43,7 @@ template <int size_, int depth_> struct poet_tile {
     static const int size = size_, depth = depth_;
     static const int EACH = size / 16;                   /* rows and columns of a thread */
     static const int STAGED = size * depth / POET_BLOCK; /* elements a thread brings in, a panel */
+    static const int BLOCKS = EACH > 4 ? 1 : 2; /* at least, on a multiprocessor at a time */
 };
 
 typedef poet_tile<POET_TILE_SMALL, 16> poet_small_tile;
@@ -190,7 +191,7 @@ static inline __device__ void poet_store_four(float *y, const float *x, const fl
 }
 
 template <typename Tile, typename A, typename B>
-static __global__ void __launch_bounds__(POET_BLOCK)
+static __global__ void __launch_bounds__(POET_BLOCK, Tile::BLOCKS)
     poet_gemm(A a, B b, const float *bias, float *y, poet_gemm_plan plan)
 {
     __shared__ poet_panels<Tile> panels;

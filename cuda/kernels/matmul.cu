@@ -31,7 +31,7 @@ int poet_cuda_matmul(poet_stream stream, const poet_matmul_args *args)
 
 /* ---- a few rows ---- */
 
-enum { FEW = 8, WARP = 32, WARPS = POET_BLOCK / WARP };
+enum { WARP = 32, WARPS = POET_BLOCK / WARP };
 
 /* A block is (WARP,WARPS). */
 template <typename T, int rows>
@@ -71,12 +71,12 @@ template <typename T> static int launch_few(poet_stream stream, const poet_matmu
     return m->plan.m == 1   ? launch_rows<T, 1>(stream, m)
            : m->plan.m == 2 ? launch_rows<T, 2>(stream, m)
            : m->plan.m <= 4 ? launch_rows<T, 4>(stream, m)
-                            : launch_rows<T, FEW>(stream, m);
+                            : launch_rows<T, POET_FEW_ROWS>(stream, m);
 }
 
 int poet_cuda_has_few_rows(const poet_matmul_args *args)
 {
-    return args->plan.m <= FEW && !args->transpose_a && args->transpose_b;
+    return args->plan.m <= POET_FEW_ROWS && !args->transpose_a && args->transpose_b;
 }
 
 int poet_cuda_few_rows(poet_stream stream, const poet_matmul_args *args)

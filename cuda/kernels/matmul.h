@@ -19,6 +19,8 @@ typedef struct poet_matmul_args {
 
 int poet_cuda_matmul(poet_stream stream, const poet_matmul_args *args);
 
+enum { POET_FEW_ROWS = 8 };
+
 /* A product of a few rows reads the weights once and has little else to do. Has it a kernel of its own, for this layout? */
 int poet_cuda_has_few_rows(const poet_matmul_args *args);
 

@@ -45,7 +45,7 @@ static inline __device__ best_code best_of_row(best_code best)
     return best;
 }
 
-static __global__ void __launch_bounds__(POET_BLOCK)
+static __global__ void __launch_bounds__(POET_BLOCK, poet_small_tile::BLOCKS)
     nearest(poet_matrix<float, true> z, poet_matrix<float, true> codebook, int32_t *index,
             float *distance)
 {

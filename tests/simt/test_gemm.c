@@ -1,0 +1,101 @@
+/* Every way to cut a product over the card gives the product. What the planner would choose wants matrices that are too
+ * large for a test: here the tile and the slices of K are given. */
+#include "base/rng.h"
+#include "cuda/kernels/matmul.h"
+#include "cuda/simt/simt.h"
+#include "tests/support/check.h"
+
+enum { M = 130, N = 67, K = 40, SLICES = 3 };
+
+static float a[M * K], b[K * N], bias[N], y[M * N];
+
+/* Numbers that are sums of few powers of two: products and their sums are exact, in any order. */
+static void fill(float *x, int n, uint64_t stream)
+{
+    poet_rng rng;
+    poet_rng_init(&rng, 7, stream);
+    for (int i = 0; i < n; i++)
+        x[i] = ((float)poet_rng_below(&rng, 33) - 16) / 8;
+}
+
+static float expected(int ta, int tb, int row, int column)
+{
+    float sum = bias[column];
+    for (int k = 0; k < K; k++)
+        sum += a[ta ? k * M + row : row * K + k] * b[tb ? column * K + k : k * N + column];
+    return sum;
+}
+
+static int count_wrong(int ta, int tb)
+{
+    int wrong = 0;
+    for (int row = 0; row < M; row++)
+        for (int column = 0; column < N; column++)
+            wrong += y[row * N + column] != expected(ta, tb, row, column);
+    return wrong;
+}
+
+static void *on_device(const void *host, size_t bytes)
+{
+    void *memory = NULL;
+    CHECK_INT(poet_simt_alloc(bytes, &memory), POET_SIMT_OK);
+    if (memory && host)
+        poet_simt_copy(memory, host, bytes);
+    return memory;
+}
+
+static void check_plan(int ta, int tb, poet_gemm_plan plan)
+{
+    void *device_a = on_device(a, sizeof a), *device_b = on_device(b, sizeof b);
+    void *device_bias = on_device(bias, sizeof bias), *device_y = on_device(NULL, sizeof y);
+    void *parts = on_device(NULL, (size_t)poet_cuda_gemm_parts(&plan) * sizeof(float));
+    poet_matmul_args args = {.a = {.data = device_a},
+                             .b = {.data = device_b},
+                             .transpose_a = ta,
+                             .transpose_b = tb,
+                             .bias = device_bias,
+                             .y = device_y,
+                             .parts = parts,
+                             .plan = plan};
+    CHECK_INT(poet_cuda_matmul(NULL, &args), POET_SIMT_OK);
+    poet_simt_copy(y, device_y, sizeof y);
+    CHECK_INT(count_wrong(ta, tb), 0);
+    CHECK(poet_simt_free(device_a) && poet_simt_free(device_b) && poet_simt_free(device_bias) &&
+          poet_simt_free(device_y) && poet_simt_free(parts));
+}
+
+static void test_plans(void)
+{
+    static const int tiles[] = {POET_TILE_SMALL, POET_TILE_BIG}, slices[] = {1, SLICES};
+    for (int i = 0; i < 2; i++)
+        for (int j = 0; j < 2; j++)
+            for (int layout = 0; layout < 4; layout++) {
+                poet_simt_set_order((poet_simt_order)layout);
+                check_plan(layout / 2, layout % 2,
+                           (poet_gemm_plan){
+                               .m = M, .n = N, .k = K, .tile = tiles[i], .slices = slices[j]});
+            }
+}
+
+/* Large results are cut into large tiles, small results of long sums into slices; nothing else has parts. */
+static void test_planner(void)
+{
+    poet_gemm_plan large = poet_cuda_gemm_plan(65536, 256, 1024);
+    poet_gemm_plan small = poet_cuda_gemm_plan(64, 64, 65536), thin = poet_cuda_gemm_plan(9, 9, 9);
+    CHECK_INT(large.tile, POET_TILE_BIG);
+    CHECK_INT(poet_cuda_gemm_parts(&large), 0);
+    CHECK_INT(small.tile, POET_TILE_SMALL);
+    CHECK(small.slices > 1);
+    CHECK_INT(poet_cuda_gemm_parts(&small), small.slices * 64 * 64);
+    CHECK_INT(poet_cuda_gemm_parts(&thin), 0);
+}
+
+int main(void)
+{
+    fill(a, M * K, 1);
+    fill(b, K * N, 2);
+    fill(bias, N, 3);
+    test_plans();
+    test_planner();
+    return CHECK_RESULT();
+}
