@@ -22,7 +22,8 @@ typedef enum poet_status {
     POET_ERR_UNSUPPORTED = -5, /* this build, device or library cannot do it */
     POET_ERR_DEVICE = -6,      /* a backend failed */
     POET_ERR_MISMATCH = -7,    /* two things do not belong together: shapes, fingerprints */
-    POET_ERR_INTERRUPTED = -8  /* the user asked to stop (Ctrl-C); what was done is saved */
+    POET_ERR_INTERRUPTED = -8, /* the user asked to stop (Ctrl-C); what was done is saved */
+    POET_ERR_LIMIT = -9        /* all was done, and a figure is beyond what the caller allows */
 } poet_status;
 
 /* Stores the sentence (at most 1023 bytes are kept) and returns code. */

@@ -1,9 +1,7 @@
 /* codebook: its commands; and remap, which needs no model. */
 #include "cli/cmd_codebook_internal.h"
-#include "cli/models.h"
 #include "cli/output.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "codec/tokfile.h"
 #include "compute/backend.h"
@@ -12,6 +10,7 @@
 static const cli_command commands[] = {
     {"shrink", "fewer codes, for a domain: tokenizer, generator, remap file", cmd_codebook_shrink},
     {"inspect", "how clips use the codes, and what the codes look like", cmd_codebook_inspect},
+    {"recommend", "how many codes are enough for clips", cmd_codebook_recommend},
     {"remap", "a token file in the codes of a shrunk codebook", cmd_codebook_remap},
 };
 
@@ -22,32 +21,12 @@ poet_status cmd_codebook(cli_context *context, int argc, char **argv)
             "Works on the codebook of a trained model. 'codebook COMMAND --help' explains\n"
             "a command.",
         .examples = "codebook shrink synth:shapes --model shapes -k 256,128 -o small\n"
-                    "codebook inspect synth:shapes --model shapes --picture codes.png",
+                    "codebook inspect synth:shapes --model shapes --picture codes.png\n"
+                    "codebook recommend my-clips --model shapes",
         .table = commands,
         .n = sizeof commands / sizeof *commands,
     };
     return cli_group_run(context, &group, argc, argv);
-}
-
-poet_status cli_codebook_tokenizer(const char *tokenizer, const char *model, char **path)
-{
-    char *folder;
-    *path = NULL;
-    if (tokenizer) {
-        *path = poet_strdup(tokenizer);
-        return *path ? POET_OK : POET_ERR_NOMEM;
-    }
-    POET_TRY(cli_model_find(model, &folder));
-    poet_status status = POET_OK;
-    if (poet_is_directory(folder)) {
-        *path = poet_path_join(folder, "tokenizer.safetensors");
-        status = *path ? POET_OK : POET_ERR_NOMEM;
-    } else {
-        status = POET_FAIL(POET_ERR_FORMAT, "%s: is not a model folder; a file is for --tokenizer",
-                           folder);
-    }
-    poet_free(folder);
-    return status;
 }
 
 /* ---- remap ---- */

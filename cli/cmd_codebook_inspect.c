@@ -1,6 +1,7 @@
 /* codebook inspect: how clips use the codes, and a picture of all of them. */
 #include "cli/cmd_codebook_internal.h"
 #include "cli/device.h"
+#include "cli/models.h"
 #include "cli/output.h"
 
 #include "base/memory.h"
@@ -120,7 +121,7 @@ static poet_status level_figures(const int64_t *counts, int k, int level, json_t
 static poet_status inspect(cli_context *context, inspect_run *run, poet_device *device)
 {
     char *path;
-    POET_TRY(cli_codebook_tokenizer(run->tokenizer, run->model, &path));
+    POET_TRY(cli_model_tokenizer(run->tokenizer, run->model, &path));
     poet_status status = poet_tokenizer_load(device, path, &run->loaded);
     poet_free(path);
     POET_TRY(status);

@@ -6,11 +6,9 @@
 #include "cli/domain.h"
 
 poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv);
+poet_status cmd_codebook_recommend(cli_context *context, int argc, char **argv);
 poet_status cmd_codebook_remap(cli_context *context, int argc, char **argv);
 poet_status cmd_codebook_shrink(cli_context *context, int argc, char **argv);
-
-/* The tokenizer that --tokenizer names, or that of the model that --model names: its path (poet_free). */
-poet_status cli_codebook_tokenizer(const char *tokenizer, const char *model, char **path);
 
 /* Every code as a patch, each level in rows of its own, the most used first; on other levels stands their most used code. A
  * patch is what the decoder makes of the code alone, a picture of one position; 4 pixels for one. counts (levels,K). */

@@ -62,7 +62,7 @@ static poet_status parse_sizes(shrink_run *run, int codes)
 
 static poet_status open_models(cli_context *context, shrink_run *run)
 {
-    POET_TRY(cli_codebook_tokenizer(run->tokenizer, run->model, &run->tokenizer_path));
+    POET_TRY(cli_model_tokenizer(run->tokenizer, run->model, &run->tokenizer_path));
     if (run->tokenizer) {
         POET_TRY(cli_pair_open_tokenizer(context, run->tokenizer, &run->pair));
     } else {

@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "eval/reconstruction.h"
 
+#include <string.h>
+
 static poet_status eval_tokenizer(cli_eval_run *run, json_t *out)
 {
     poet_reconstruction r;
@@ -99,7 +101,11 @@ static poet_status eval(cli_context *context, cli_eval_run *run, json_t *out)
     return cli_eval_captions(run, out);
 }
 
-poet_status cmd_eval(cli_context *context, int argc, char **argv)
+static const cli_command parts[] = {
+    {"coverage", "whether a codebook is enough for clips", cmd_eval_coverage},
+};
+
+static poet_status eval_model(cli_context *context, int argc, char **argv)
 {
     cli_eval_run run = {0};
     const cli_option options[] = {
@@ -139,6 +145,8 @@ poet_status cmd_eval(cli_context *context, int argc, char **argv)
             "accuracy: a clip counts as right when every attribute that was asked for is\n"
             "found in it. The reader that finds them is judged first, on clips as they are\n"
             "and on reconstructions.\n"
+            "\n"
+            "'eval coverage' is a command of its own: whether a codebook is enough for clips.\n"
             "\n" CLI_DATA_HELP,
         .examples = "eval synth:shapes --model shapes --json\n"
                     "eval my-data --tokenizer tokenizer.safetensors\n"
@@ -158,4 +166,13 @@ poet_status cmd_eval(cli_context *context, int argc, char **argv)
         return status;
     }
     return cli_print_result(context->json, out);
+}
+
+poet_status cmd_eval(cli_context *context, int argc, char **argv)
+{
+    const cli_group group = {.table = parts, .n = sizeof parts / sizeof *parts};
+    for (int i = 0; i < group.n && argc > 1; i++)
+        if (strcmp(argv[1], parts[i].name) == 0)
+            return cli_group_run(context, &group, argc, argv);
+    return eval_model(context, argc, argv);
 }

@@ -43,6 +43,8 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
                    "scaling; nearest keeps the colours of pixel art"),
         CLI_DOUBLE("heldout", 0, &a->options.heldout, 0, 0.9, "X", "0.1",
                    "share of the videos to hold out of training, where no split is given"),
+        CLI_FLAG("uncaptioned", 0, &a->options.uncaptioned,
+                 "take videos without a caption too: enough for a tokenizer, not for a generator"),
         CLI_INT("level", 0, &a->options.level, 1, 19, "N", "6", "zstd: higher is smaller, slower"),
         CLI_END,
     };

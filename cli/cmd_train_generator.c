@@ -256,7 +256,7 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
 {
     poet_generator_config *c = &run->config;
     const cli_option options[] = {
-        CLI_TRAINING_ROWS(&run->training, "the generator to make", "10000", "4", "0.02"),
+        CLI_TRAINING_ROWS(&run->training, "the generator to make", "10000", "8", "0.005", "0.02"),
         CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
                  "the tokenizer that made the tokens"),
         CLI_PATH("heldout", 0, &run->heldout, "FILE.ptok", NULL,

@@ -84,7 +84,7 @@ static poet_status train(cli_context *context, reader_run *run, poet_device *dev
 static poet_status parse(cli_context *context, reader_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_TRAINING_ROWS(&run->training, "the reader to make", "2000", "16", "0.02"),
+        CLI_TRAINING_ROWS(&run->training, "the reader to make", "2000", "16", "0.001", "0.02"),
         CLI_TEXT("attributes", 'a', &run->attributes, "LIST", NULL,
                  "which to read, e.g. subject,action; without it, all that have 2 to 64 values "
                  "that are text, true or false"),

@@ -62,7 +62,7 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
 {
     poet_tokenizer_config *c = &run->config;
     const cli_option options[] = {
-        CLI_TRAINING_ROWS(&run->training, "the tokenizer to make", "5000", "4", "0"),
+        CLI_TRAINING_ROWS(&run->training, "the tokenizer to make", "5000", "4", "0.001", "0.02"),
         CLI_INT("codes", 'k', &c->codes, 2, POET_MAX_CODES, "K", "1024", "size of the codebook"),
         CLI_INT("patch", 'p', &c->patch, 4, 8, "N", "4",
                 "a token is 4 frames of NxN pixels: 4 or 8"),

@@ -36,8 +36,10 @@ static void print_usage(FILE *out)
                  "Turns a sentence into a short video, and trains the models that do it.\n\n"
                  "commands:\n");
     cli_commands_help(commands, COMMANDS, out);
-    fprintf(out, "\n'pocketpoet COMMAND --help' explains a command; --version prints the version.\n"
-                 "Exit status: 0 done, 1 failed or interrupted, 2 wrong usage.\n");
+    fprintf(out,
+            "\n'pocketpoet COMMAND --help' explains a command; --version prints the version.\n"
+            "Exit status: 0 done, 1 failed or interrupted, 2 wrong usage, 3 a figure is beyond\n"
+            "the limit that was asked for (--max-ooc).\n");
 }
 
 /* A full disk behind stdout shows only here. */
@@ -52,12 +54,14 @@ static poet_status flush_results(void)
 
 static int exit_status(poet_status status)
 {
-    if (!status)
-        status = flush_results();
+    bool printed = !status || status == POET_ERR_LIMIT;
+    poet_status flushed = printed ? flush_results() : POET_OK;
+    if (flushed)
+        status = flushed;
     if (!status)
         return 0;
     fprintf(stderr, "pocketpoet: %s\n", poet_error_message());
-    return status == POET_ERR_ARG ? 2 : 1;
+    return status == POET_ERR_ARG ? 2 : status == POET_ERR_LIMIT ? 3 : 1;
 }
 
 static int run_command(const char *name, int argc, char **argv)

@@ -260,3 +260,24 @@ done:
     free_folders(&folders);
     return status;
 }
+
+poet_status cli_model_tokenizer(const char *tokenizer, const char *model, char **path)
+{
+    char *folder;
+    *path = NULL;
+    if (tokenizer) {
+        *path = poet_strdup(tokenizer);
+        return *path ? POET_OK : POET_ERR_NOMEM;
+    }
+    POET_TRY(cli_model_find(model, &folder));
+    poet_status status = POET_OK;
+    if (poet_is_directory(folder)) {
+        *path = poet_path_join(folder, "tokenizer.safetensors");
+        status = *path ? POET_OK : POET_ERR_NOMEM;
+    } else {
+        status = POET_FAIL(POET_ERR_FORMAT, "%s: is not a model folder; a file is for --tokenizer",
+                           folder);
+    }
+    poet_free(folder);
+    return status;
+}

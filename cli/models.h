@@ -17,6 +17,9 @@
  * searched and the models that are there. */
 poet_status cli_model_find(const char *name, char **path);
 
+/* The path (poet_free) of a tokenizer: the file, or where that is NULL, the one in the folder of the model of that name. */
+poet_status cli_model_tokenizer(const char *tokenizer, const char *model, char **path);
+
 /* Calls each for every model in those folders, in order of search and then of name; a name that is
  * hidden by an earlier one is left out. */
 typedef poet_status (*cli_model_fn)(void *opaque, const char *name, const char *path);

@@ -26,12 +26,14 @@ extern const char *const cli_precisions[];
 bool cli_training_bf16(const cli_training *training);
 
 /* Rows for an option table; the defaults that differ between the commands are arguments. */
-#define CLI_TRAINING_ROWS(t, output_help, steps_default, batch_default, muon_default)              \
+#define CLI_TRAINING_ROWS(t, output_help, steps_default, batch_default, rate_default,              \
+                          muon_default)                                                            \
     CLI_PATH("output", 'o', &(t)->output, "FILE", NULL, output_help),                              \
         CLI_LONG("steps", 'n', &(t)->steps, 1, 1000000000, "N", steps_default,                     \
                  "length of the run, and of the learning-rate schedule"),                          \
         CLI_INT("batch", 'b', &(t)->batch, 1, 4096, "N", batch_default, "clips a step"),           \
-        CLI_FLOAT("rate", 0, &(t)->rate, 1e-8, 10, "R", "0.001", "peak learning rate of AdamW"),   \
+        CLI_FLOAT("rate", 0, &(t)->rate, 1e-8, 10, "R", rate_default,                              \
+                  "peak learning rate of AdamW"),                                                  \
         CLI_FLOAT("muon-rate", 0, &(t)->muon_rate, 0, 10, "R", muon_default,                       \
                   "peak rate of Muon, for hidden matrices; 0: AdamW for all"),                     \
         CLI_LONG("warmup", 0, &(t)->warmup, 0, 1000000000, "N", "100",                             \

@@ -184,6 +184,24 @@ poet_status poet_dataset_describe(const poet_dataset *dataset, poet_split split,
     return read_example(dataset, split, index, false, out);
 }
 
+void poet_dataset_name(const poet_dataset *d, poet_split split, uint64_t index,
+                       char out[POET_CLIP_NAME_BYTES])
+{
+    *out = 0;
+    if (index >= d->count[split])
+        return;
+    if (!d->shards) {
+        snprintf(out, POET_CLIP_NAME_BYTES, "%s/%llu", poet_split_name(split),
+                 (unsigned long long)index);
+        return;
+    }
+    const poet_clip_entry *entry = poet_shards_find(d->shards, split == POET_SPLIT_SEEN, index);
+    if (entry->start)
+        snprintf(out, POET_CLIP_NAME_BYTES, "%s, frame %lld", entry->file, (long long)entry->start);
+    else
+        snprintf(out, POET_CLIP_NAME_BYTES, "%s", entry->file);
+}
+
 poet_status poet_dataset_verify(const poet_dataset *dataset, const poet_task *task)
 {
     return dataset->shards ? poet_shards_verify(dataset->shards, task) : POET_OK;

@@ -57,6 +57,13 @@ poet_status poet_dataset_read(const poet_dataset *dataset, poet_split split, uin
 poet_status poet_dataset_describe(const poet_dataset *dataset, poet_split split, uint64_t index,
                                   poet_example *out);
 
+enum { POET_CLIP_NAME_BYTES = 512 };
+
+/* What a clip is called in reports: "walk.mp4" and, where it is not the file's beginning, "walk.mp4, frame 17"; "train/12"
+ * where it is drawn. Longer names are cut. "" outside the split. */
+void poet_dataset_name(const poet_dataset *dataset, poet_split split, uint64_t index,
+                       char out[POET_CLIP_NAME_BYTES]);
+
 /* Compares every shard with its checksum. Synth is always whole. */
 poet_status poet_dataset_verify(const poet_dataset *dataset, const poet_task *task);
 

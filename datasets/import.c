@@ -379,7 +379,10 @@ static poet_status prepare(importer *im)
     im->manifest.h = o->h;
     im->manifest.w = o->w;
     im->manifest.fps = o->fps > 0 ? o->fps : poet_import_defaults().fps;
-    poet_import_sink sink = {im->folder, im->task, im->report};
+    poet_import_sink sink = {.folder = im->folder,
+                             .uncaptioned = o->uncaptioned,
+                             .task = im->task,
+                             .report = im->report};
     POET_TRY(poet_import_list_read(&sink, o->heldout, &im->list));
     POET_TRY(hash_request(im));
     return make_folder(im);
@@ -411,7 +414,8 @@ static poet_status run(importer *im)
     POET_TRY(resume_from(im, PARTIAL_NAME, &resumed));
     POET_TRY(import_sources(im));
     if (!im->manifest.clips)
-        return POET_FAIL(POET_ERR_FORMAT, "%s: no captioned clip in it can be used", im->folder);
+        return POET_FAIL(POET_ERR_FORMAT, "%s: no %sclip in it can be used", im->folder,
+                         im->options.uncaptioned ? "" : "captioned ");
     return publish(im);
 }
 

@@ -7,6 +7,8 @@
  *   captions.csv    RFC 4180 with a header line: file,caption and optionally split
  *   clip.txt        beside clip.mp4, in the folder or below
  *
+ * With uncaptioned, videos that have none are taken too, for what needs no sentences.
+ *
  * Files are named relative to the folder. A clip is cut into pieces of `frames` frames, each with
  * its caption; a remainder is dropped, but a video shorter than one piece keeps its last frame on
  * screen until the piece is full.
@@ -27,6 +29,7 @@
 #include "base/task.h"
 #include "codec/frames.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef enum poet_import_reason {
@@ -46,6 +49,7 @@ typedef struct poet_import_options {
     poet_fit fit;       /* POET_FIT_CROP */
     poet_filter filter; /* POET_FILTER_SMOOTH */
     double heldout;     /* share of sources to hold out where no split is given, 0..1; 0.1 */
+    bool uncaptioned;   /* videos without a caption are taken too, and have an empty one; false */
     int level;          /* zstd, 1..19; 6 */
 } poet_import_options;
 

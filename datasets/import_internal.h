@@ -22,12 +22,14 @@ typedef struct poet_import_item {
 typedef struct poet_import_list {
     poet_import_item *item;
     size_t count, room;
+    size_t captioned;  /* the first so many, sorted by file, are named by captions.jsonl or .csv */
     poet_arena *arena; /* owns the strings */
 } poet_import_list;
 
-/* What a list is read with: where it reports, and what it counts. */
+/* What a list is read with: whether captions may be absent, where it reports, and what it counts. */
 typedef struct poet_import_sink {
     const char *folder;
+    bool uncaptioned;
     const poet_task *task;
     poet_import_report *report;
 } poet_import_sink;

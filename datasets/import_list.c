@@ -46,7 +46,7 @@ static int character(const unsigned char *p)
 
 /* Checks UTF-8, and turns every run of blanks, line ends and control characters into one space;
  * none at the ends. What is wrong, or NULL. */
-static const char *clean_caption(char *text)
+static const char *clean_caption(char *text, bool may_be_empty)
 {
     char *write = text;
     for (const char *read = text; *read;) {
@@ -65,7 +65,7 @@ static const char *clean_caption(char *text)
     if (write > text && write[-1] == ' ')
         write--;
     *write = 0;
-    if (write == text)
+    if (write == text && !may_be_empty)
         return "its caption is empty";
     return write - text > MAX_CAPTION ? "its caption is longer than 4096 bytes" : NULL;
 }
@@ -95,7 +95,7 @@ static poet_import_side parse_side(const poet_import_sink *sink, const char *whe
 static poet_status add(const poet_import_sink *sink, poet_import_list *list,
                        const poet_import_item *item, char *caption)
 {
-    const char *wrong = clean_caption(caption);
+    const char *wrong = clean_caption(caption, sink->uncaptioned);
     if (wrong) {
         skip(sink, POET_IMPORT_BAD_CAPTION, item->file, wrong);
         return POET_OK;
@@ -268,6 +268,17 @@ static poet_status walk(const poet_import_sink *sink, poet_import_list *list, co
     return status;
 }
 
+static poet_status add_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
+                                   const char *file)
+{
+    char empty[] = "";
+    poet_import_item item = {.file = file, .attributes = "{}"};
+    if (sink->uncaptioned)
+        return add(sink, list, &item, empty);
+    skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
+    return POET_OK;
+}
+
 /* clip.mp4: the caption is in clip.txt. */
 static poet_status add_with_text(const poet_import_sink *sink, poet_import_list *list,
                                  const char *file)
@@ -284,7 +295,7 @@ static poet_status add_with_text(const poet_import_sink *sink, poet_import_list 
         goto done;
     status = POET_OK;
     if (!poet_is_file(path)) {
-        skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
+        status = add_uncaptioned(sink, list, file);
     } else if (poet_file_read(path, captions_limit, &text, &size) != POET_OK) {
         skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
     } else {
@@ -317,10 +328,11 @@ static const poet_import_item **sorted(const poet_import_list *list,
     return items;
 }
 
-static poet_status report_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
-                                      const char *file)
+/* A video that is not among the sorted items of the captions. */
+static poet_status find_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
+                                    const char *file)
 {
-    size_t low = 0, high = list->count;
+    size_t low = 0, high = list->captioned;
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (strcmp(list->item[middle].file, file) < 0)
@@ -328,9 +340,8 @@ static poet_status report_uncaptioned(const poet_import_sink *sink, poet_import_
         else
             high = middle;
     }
-    if (low == list->count || strcmp(list->item[low].file, file) != 0)
-        skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
-    return POET_OK;
+    bool captioned = low < list->captioned && strcmp(list->item[low].file, file) == 0;
+    return captioned ? POET_OK : add_uncaptioned(sink, list, file);
 }
 
 /* Sorts the list by file and drops repeats (the first line stays) and files that are not there. */
@@ -469,7 +480,8 @@ static poet_status read_captions(const poet_import_sink *sink, poet_import_list 
         poet_free(text);
         POET_TRY(status);
         POET_TRY(keep_present(sink, list));
-        POET_TRY(walk(sink, list, "", 0, report_uncaptioned));
+        list->captioned = list->count;
+        POET_TRY(walk(sink, list, "", 0, find_uncaptioned));
         return drop_missing(sink, list);
     }
     return walk(sink, list, "", 0, add_with_text);

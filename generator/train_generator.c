@@ -13,6 +13,7 @@ poet_generator_training poet_generator_training_defaults(void)
                                            .save_seconds = 120,
                                            .log_steps = 50,
                                            .what = "train-generator"}};
+    r.train.optim.rate = 0.005F; /* tables, and the head */
     r.train.optim.muon_rate = 0.02F;
     return r;
 }

@@ -8,21 +8,48 @@ stage() {
   [ -e "$file" ] || "$@"
 }
 
+# encode_clips NAME DATA [OPTION...]: the tokens of training clips and of held-out ones, NAME.ptok and NAME-heldout.ptok.
+# count is how many, 0 for all; encode_options is for both.
+encode_clips() {
+  local name=$1
+  shift
+  stage "$work/$name.ptok" "$poet" encode "$@" -t "$tokenizer" -o "$work/$name.ptok" --count "$count" \
+    "${encode_options[@]}"
+  stage "$work/$name-heldout.ptok" "$poet" encode "$@" -t "$tokenizer" -o "$work/$name-heldout.ptok" \
+    --split heldout-seen --count 400 "${encode_options[@]}"
+}
+
+# train_generator NAME TOKENS [OPTION...]: NAME.safetensors on the tokens of encode_clips.
+train_generator() {
+  local name=$1 tokens=$2
+  shift 2
+  stage "$work/$name.safetensors" "$poet" train-generator "$work/$tokens.ptok" -t "$tokenizer" \
+    -o "$work/$name.safetensors" --heldout "$work/$tokens-heldout.ptok" --metrics "$work/$name.jsonl" "$@"
+}
+
 # train_model MODEL_FOLDER WORK_FOLDER DATA [OPTION...]: DATA and its options as for train-tokenizer. The arrays
-# tokenizer_options, encode_options and generator_options say how.
+# tokenizer_options, picture_options and generator_options say how, picture_count and clip_count on how many (0: all).
+# Pictures, first frames of clips, are learned before clips: a step on them is cheap, and what a thing looks like is
+# most of what there is to learn. No picture_options, no pictures.
 train_model() {
   local model=$1 work=$2 poet=$repository/build/release/pocketpoet
-  local tokenizer=$work/tokenizer.safetensors generator=$work/generator.safetensors
+  local tokenizer=$work/tokenizer.safetensors count encode_options
   shift 2
   mkdir -p "$model" "$work"
   stage "$tokenizer" "$poet" train-tokenizer "$@" -o "$tokenizer" --metrics "$work/tokenizer.jsonl" \
     "${tokenizer_options[@]}"
-  stage "$work/train.ptok" "$poet" encode "$@" -t "$tokenizer" -o "$work/train.ptok" "${encode_options[@]}"
-  stage "$work/heldout.ptok" "$poet" encode "$@" -t "$tokenizer" -o "$work/heldout.ptok" --split heldout-seen \
-    --count 400
-  stage "$generator" "$poet" train-generator "$work/train.ptok" -t "$tokenizer" -o "$generator" \
-    --heldout "$work/heldout.ptok" --metrics "$work/generator.jsonl" "${generator_options[@]}"
-  cp "$tokenizer" "$generator" "$model/"
+  stage "$work/tokenizer.coverage.json" "$poet" eval coverage "$@" -t "$tokenizer" --count "$clip_count" \
+    --save-reference "$work/tokenizer.coverage.json"
+  if [ "${#picture_options[@]}" -gt 0 ]; then
+    count=$picture_count encode_options=(--frames 1)
+    encode_clips pictures "$@"
+    train_generator pictures pictures "${picture_options[@]}"
+    generator_options+=(--from "$work/pictures.safetensors")
+  fi
+  count=$clip_count encode_options=()
+  encode_clips clips "$@"
+  train_generator generator clips "${generator_options[@]}"
+  cp "$tokenizer" "$work/tokenizer.coverage.json" "$work/generator.safetensors" "$model/"
   "$repository/samples/curves.sh" "$work" "$model/curves.png"
   echo "model: $model"
 }

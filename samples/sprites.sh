@@ -18,11 +18,11 @@ build_preset release pocketpoet
 mkdir -p "$work"
 stage "$work/clips" "$repository/build/release/pocketpoet" import "$folder" -o "$work/clips" --size 64x64 --frames 17
 
-tokenizer_options=(--patch 4 --codes 1024 --width 64 --muon-rate 0.02 --crop 32 --batch 16 --steps 8000
-  --average 0.998 --report-every 1000)
-encode_options=()
-generator_options=(--group 4 --width 256 --layers 4 --slot-width 128 --text 40 --batch 8 --steps 10000 --average 0.998
-  --report-every 1000)
+tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 8000 --report-every 1000)
+clip_count=0
+picture_options=()
+generator_options=(--width 256 --layers 4 --slot-width 128 --text 40 --rate 0.008 --muon-rate 0.015 --average 0.998
+  --batch 8 --steps 10000 --report-every 1000)
 train_model "$model" "$work" "$work/clips"
 for text in CREDITS.md AUTHORS.txt; do
   [ ! -e "$folder/$text" ] || cp "$folder/$text" "$model/"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # samples/train.sh [MODEL_FOLDER [WORK_FOLDER]]
-# Trains the sample model from nothing: tokenizer, tokens, generator, and their training curves. Interrupted at any moment,
-# the same command goes on. Defaults: samples/models/shapes and build/train-shapes.
+# Trains the sample model from nothing: tokenizer, tokens, a generator of pictures, and from it the one of clips; and their
+# training curves. Interrupted at any moment, the same command goes on. Defaults: samples/models/shapes and
+# build/train-shapes.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,10 +12,12 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 install_packages "${build_packages[@]}" gnuplot-nox
 build_preset release pocketpoet
 
-tokenizer_options=(--patch 8 --codes 1024 --width 64 --frame-norms --encoder-time 3 --steps 3000 --average 0.998
-  --report-every 500)
-encode_options=(--count 12000)
-generator_options=(--no-around --no-keep --width 192 --layers 4 --slot-width 128 --batch 8 --steps 4200
-  --average 0.998 --report-every 700)
+tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 6000 --report-every 1000)
+network_options=(--width 192 --layers 4 --slot-width 128 --text 24)
+rate_options=(--rate 0.008 --muon-rate 0.015 --average 0.998)
+picture_count=160000
+picture_options=("${network_options[@]}" "${rate_options[@]}" --batch 32 --steps 6500 --report-every 500)
+clip_count=50000
+generator_options=("${rate_options[@]}" --batch 8 --steps 8000 --report-every 500)
 train_model "${1:-$repository/samples/models/shapes}" "${2:-$repository/build/train-shapes}" \
-  synth:shapes --clips 40000
+  synth:shapes --clips 200000

@@ -27,9 +27,9 @@ static bool same_grid(const poet_grid *a, const poet_grid *b)
     return a->t == b->t && a->h == b->h && a->w == b->w && a->levels == b->levels;
 }
 
-static poet_status prepare_encoder(poet_tokenizer *t, poet_grid chunk)
+static poet_status prepare_encoder(poet_tokenizer *t, poet_grid chunk, bool latents)
 {
-    if (t->encoder && same_grid(&chunk, &t->encoder_grid))
+    if (t->encoder && same_grid(&chunk, &t->encoder_grid) && t->encoder_latents == latents)
         return POET_OK;
     poet_program_destroy(t->encoder);
     t->encoder = NULL;
@@ -42,7 +42,10 @@ static poet_status prepare_encoder(poet_tokenizer *t, poet_grid chunk)
     poet_val patches = poet_patchify(g, poet_input(g, "frames", POET_U8, shape), c->patch);
     poet_val z = poet_encoder_build(g, c, patches);
     poet_result(g, "codes", poet_quantizer_encode(g, c, z));
+    if (latents)
+        poet_result(g, "latents", z);
     t->encoder_grid = chunk;
+    t->encoder_latents = latents;
     return poet_program_create(g, &t->encoder);
 }
 
@@ -70,7 +73,7 @@ static size_t frames_before(int positions)
     return positions ? 1 + (size_t)POET_PATCH_FRAMES * (size_t)(positions - 1) : 0;
 }
 
-/* One side of a program: rows of codes, one for each position, or frames. */
+/* One side of a program: rows of codes or latents, one for each position, or frames. */
 typedef struct side {
     const char *name; /* of the program's input or result */
     size_t unit;      /* bytes of a row or frame */
@@ -85,7 +88,10 @@ static size_t units_before(const side *s, int positions)
 /* A video of `total` positions, as chunks of `length` that overlap by `overlap`. */
 typedef struct walk {
     poet_program *program;
-    side in, out;
+    side in, out[2];
+    int outs;
+    const uint8_t *source; /* the whole video's, as the targets are */
+    uint8_t *target[2];
     int total, length, overlap;
 } walk;
 
@@ -96,33 +102,35 @@ static int chunk_start(const walk *w, int done)
     return start < w->total - w->length ? start : w->total - w->length;
 }
 
-static poet_status run_chunk(const walk *w, const uint8_t *in, uint8_t *out, size_t out_bytes)
+/* Of a chunk's result, what the chunk before has not given yet is kept. */
+static poet_status keep(const walk *w, int result, int done, int start)
 {
-    POET_TRY(poet_program_set_by_name(w->program, w->in.name, in,
-                                      units_before(&w->in, w->length) * w->in.unit));
-    POET_TRY(poet_program_run(w->program));
-    return poet_program_get_by_name(w->program, w->out.name, out, out_bytes);
+    const side *out = &w->out[result];
+    size_t bytes = units_before(out, w->length) * out->unit;
+    size_t skip = units_before(out, done - start) * out->unit;
+    uint8_t *chunk = poet_alloc(bytes);
+    poet_status status =
+        chunk ? poet_program_get_by_name(w->program, out->name, chunk, bytes) : POET_ERR_NOMEM;
+    if (!status)
+        memcpy(w->target[result] + units_before(out, done) * out->unit, chunk + skip, bytes - skip);
+    poet_free(chunk);
+    return status;
 }
 
-/* in and out are the whole video's. Of each chunk, what the one before has not given yet is kept. */
-static poet_status walk_chunks(const walk *w, const void *in, void *out)
+static poet_status walk_chunks(const walk *w)
 {
-    size_t bytes = units_before(&w->out, w->length) * w->out.unit;
-    uint8_t *chunk = poet_alloc(bytes);
-    poet_status status = chunk ? POET_OK : POET_ERR_NOMEM;
-    for (int done = 0; done < w->total && !status;) {
+    for (int done = 0; done < w->total;) {
         int start = chunk_start(w, done);
         /* The last unit of the chunk's first position stands in for all of it. */
         size_t first = units_before(&w->in, start + 1) - 1;
-        size_t skip = units_before(&w->out, done - start) * w->out.unit;
-        status = run_chunk(w, (const uint8_t *)in + first * w->in.unit, chunk, bytes);
-        if (!status)
-            memcpy((uint8_t *)out + units_before(&w->out, done) * w->out.unit, chunk + skip,
-                   bytes - skip);
+        POET_TRY(poet_program_set_by_name(w->program, w->in.name, w->source + first * w->in.unit,
+                                          units_before(&w->in, w->length) * w->in.unit));
+        POET_TRY(poet_program_run(w->program));
+        for (int i = 0; i < w->outs; i++)
+            POET_TRY(keep(w, i, done, start));
         done = start + w->length;
     }
-    poet_free(chunk);
-    return status;
+    return POET_OK;
 }
 
 static side frames_side(const poet_tokenizer *t, const poet_grid *grid)
@@ -131,28 +139,46 @@ static side frames_side(const poet_tokenizer *t, const poet_grid *grid)
     return (side){"frames", pixels * 3, true};
 }
 
-static side codes_side(const poet_grid *grid)
+/* Codes (i32) or latents (f32): so many for each place. */
+static side rows_side(const char *name, const poet_grid *grid, int each)
 {
-    size_t codes = (size_t)grid->h * (size_t)grid->w * (size_t)grid->levels;
-    return (side){"codes", codes * sizeof(int32_t), false};
+    size_t values = (size_t)grid->h * (size_t)grid->w * (size_t)each;
+    return (side){name, values * sizeof(int32_t), false};
 }
 
-poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h,
-                                  int w, int32_t *codes)
+/* latents may be NULL. */
+static poet_status encode(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h, int w,
+                          int32_t *codes, float *latents)
 {
     poet_grid grid;
     POET_TRY(poet_tokenizer_grid(&tokenizer->config, t, h, w, &grid));
     int overlap = poet_encoder_context(&tokenizer->config) + 1;
     poet_grid chunk = grid;
     chunk.t = chunk_length(tokenizer, &grid, overlap);
-    POET_TRY(prepare_encoder(tokenizer, chunk));
+    POET_TRY(prepare_encoder(tokenizer, chunk, latents));
     const walk encoding = {.program = tokenizer->encoder,
                            .in = frames_side(tokenizer, &grid),
-                           .out = codes_side(&grid),
+                           .out = {rows_side("codes", &grid, grid.levels),
+                                   rows_side("latents", &grid, tokenizer->config.dim)},
+                           .outs = latents ? 2 : 1,
+                           .source = frames,
+                           .target = {(uint8_t *)codes, (uint8_t *)latents},
                            .total = grid.t,
                            .length = chunk.t,
                            .overlap = overlap};
-    return walk_chunks(&encoding, frames, codes);
+    return walk_chunks(&encoding);
+}
+
+poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h,
+                                  int w, int32_t *codes)
+{
+    return encode(tokenizer, frames, t, h, w, codes, NULL);
+}
+
+poet_status poet_tokenizer_encode_latents(poet_tokenizer *tokenizer, const uint8_t *frames, int t,
+                                          int h, int w, int32_t *codes, float *latents)
+{
+    return encode(tokenizer, frames, t, h, w, codes, latents);
 }
 
 static poet_status check_codes(const poet_tokenizer *t, const int32_t *codes, int64_t count)
@@ -176,10 +202,13 @@ poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *code
     chunk.t = chunk_length(tokenizer, grid, overlap);
     POET_TRY(prepare_decoder(tokenizer, chunk));
     const walk decoding = {.program = tokenizer->decoder,
-                           .in = codes_side(grid),
-                           .out = frames_side(tokenizer, grid),
+                           .in = rows_side("codes", grid, grid->levels),
+                           .out = {frames_side(tokenizer, grid)},
+                           .outs = 1,
+                           .source = (const uint8_t *)codes,
+                           .target = {frames},
                            .total = grid->t,
                            .length = chunk.t,
                            .overlap = overlap};
-    return walk_chunks(&decoding, codes, frames);
+    return walk_chunks(&decoding);
 }

@@ -1,40 +1,17 @@
 /* Between a tokenizer and the maps: its codebook as points, and the tokenizer with a smaller one. */
 #include "tokenizer/shrink.h"
 
-#include "base/matrix.h"
 #include "base/memory.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* W'W of the decoder's linear path, weight (patch values, dim). */
-static poet_status decoder_metric(poet_tokenizer *tokenizer, double *out)
-{
-    poet_params *params = poet_tokenizer_params(tokenizer);
-    int index = poet_params_find(params, "decoder.linear.weight");
-    if (index < 0)
-        return POET_FAIL(POET_ERR_MISMATCH, "the tokenizer's decoder has no linear path");
-    const poet_tensor *tensor = poet_params_tensor(params, index);
-    size_t bytes = poet_tensor_bytes(tensor), dim = (size_t)tensor->shape.dim[1];
-    float *w = poet_alloc(bytes);
-    poet_status status = w ? poet_params_read(params, index, w, bytes) : POET_ERR_NOMEM;
-    memset(out, 0, dim * dim * sizeof *out);
-    for (size_t p = 0; p < (size_t)tensor->shape.dim[0] && !status; p++)
-        for (size_t i = 0; i < dim * dim; i++)
-            out[i] += (double)w[p * dim + i / dim] * (double)w[p * dim + i % dim];
-    poet_free(w);
-    return status;
-}
-
-/* |W(a - b)|^2 = |L'(a - b)|^2 with LL' = W'W: points L'v have the distances of the patches Wv, in dim numbers
- * instead of hundreds. */
+/* Points L'v, whose distances are those of the patches. */
 static poet_status to_patches(poet_tokenizer *tokenizer, poet_codebook *book)
 {
     size_t dim = (size_t)book->dim;
     double *l = poet_alloc(dim * dim * sizeof *l);
-    poet_status status = l ? decoder_metric(tokenizer, l) : POET_ERR_NOMEM;
-    if (!status)
-        poet_cholesky_factor(l, book->dim);
+    poet_status status = l ? poet_tokenizer_patch_metric(tokenizer, l) : POET_ERR_NOMEM;
     for (size_t n = 0; n < (size_t)book->levels * (size_t)book->codes && !status; n++)
         for (size_t j = 0; j < dim; j++) {
             double sum = 0;

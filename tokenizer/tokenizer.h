@@ -97,6 +97,10 @@ int64_t poet_grid_codes(const poet_grid *grid); /* t * h * w * levels */
 poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h,
                                   int w, int32_t *codes);
 
+/* The same codes, and what they stand for: latents (t,h,w,dim), the encoder's vectors before they are quantized. */
+poet_status poet_tokenizer_encode_latents(poet_tokenizer *tokenizer, const uint8_t *frames, int t,
+                                          int h, int w, int32_t *codes, float *latents);
+
 /* codes of grid -> frames (1+4(t-1), h*patch, w*patch, 3). A code outside the codebook is an error.
  */
 poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *codes,
@@ -105,6 +109,10 @@ poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *code
 /* The vectors of all codes, (levels, codes, dim), for a generator that knows codes by their
  * vectors. */
 poet_status poet_tokenizer_vectors(poet_tokenizer *tokenizer, float *out);
+
+/* The metric of patches among latents: l (dim,dim), a lower triangle, with |L'(a - b)| the distance of the patches that the
+ * decoder's linear path makes of a and b; a pixel's values are -1..1. */
+poet_status poet_tokenizer_patch_metric(poet_tokenizer *tokenizer, double *l);
 
 /* ---- training: tokenizer/train.c ---- */
 

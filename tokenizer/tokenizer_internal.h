@@ -15,6 +15,7 @@ struct poet_tokenizer {
      * changed. */
     poet_program *encoder, *decoder;
     poet_grid encoder_grid, decoder_grid;
+    bool encoder_latents; /* the encoder's program gives latents too */
 };
 
 /* ---- network.c ---- */

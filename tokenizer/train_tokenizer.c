@@ -19,6 +19,7 @@ poet_tokenizer_training poet_tokenizer_training_defaults(void)
                                            .save_seconds = 120,
                                            .log_steps = 50,
                                            .what = "train-tokenizer"}};
+    r.train.optim.muon_rate = 0.02F;
     return r;
 }
 

@@ -82,10 +82,16 @@ static poet_status describe_fault(poet_fault fault)
     switch (fault & 0xFF) {
     case POET_FAULT_INDEX:
         return POET_FAIL(POET_ERR_ARG, "the index at %lld is outside its table", place);
+    case POET_FAULT_TARGET:
+        return POET_FAIL(POET_ERR_ARG, "the target at %lld is outside its classes", place);
     case POET_FAULT_LOGITS:
         return POET_FAIL(POET_ERR_ARG, "row %lld has a logit that is no number, or none finite",
                          place);
     case POET_FAULT_NUMBER: return POET_FAIL(POET_ERR_ARG, "row %lld is not a number", place);
+    case POET_FAULT_POSITION:
+        return POET_FAIL(POET_ERR_ARG, "row %lld: its positions do not fit the cache", place);
+    case POET_FAULT_LENGTH:
+        return POET_FAIL(POET_ERR_ARG, "row %lld: its length is not within the prefix", place);
     default: return POET_FAIL(POET_ERR_DEVICE, "a kernel reported fault %llx", fault);
     }
 }
@@ -178,8 +184,14 @@ static void fill_table(void)
     poet_cuda_layout_ops(ops);
     poet_cuda_matmul_ops(ops);
     poet_cuda_conv3d_ops(ops);
+    poet_cuda_norm_ops(ops);
+    poet_cuda_attention_ops(ops);
+    poet_cuda_embed_ops(ops);
     poet_cuda_quantize_ops(ops);
     poet_cuda_fsq_ops(ops);
+    poet_cuda_loss_ops(ops);
+    poet_cuda_sample_ops(ops);
+    poet_cuda_optim_ops(ops);
     table = (poet_backend){.name = poet_runtime_name(),
                            .description = poet_runtime_description(),
                            .real = POET_F32,

@@ -36,8 +36,14 @@ void poet_cuda_eltwise_ops(poet_cuda_op *ops);
 void poet_cuda_layout_ops(poet_cuda_op *ops);
 void poet_cuda_matmul_ops(poet_cuda_op *ops);
 void poet_cuda_conv3d_ops(poet_cuda_op *ops);
+void poet_cuda_norm_ops(poet_cuda_op *ops);
+void poet_cuda_attention_ops(poet_cuda_op *ops);
+void poet_cuda_embed_ops(poet_cuda_op *ops);
 void poet_cuda_quantize_ops(poet_cuda_op *ops);
 void poet_cuda_fsq_ops(poet_cuda_op *ops);
+void poet_cuda_loss_ops(poet_cuda_op *ops);
+void poet_cuda_sample_ops(poet_cuda_op *ops);
+void poet_cuda_optim_ops(poet_cuda_op *ops);
 
 static inline const void *poet_cuda_src(const poet_call *call, int i)
 {

@@ -14,9 +14,12 @@ typedef unsigned long long poet_fault;
 #define POET_FAULT_NONE (~0ULL)
 
 enum {
-    POET_FAULT_INDEX = 1,  /* an index is outside its table; place: element of the index */
-    POET_FAULT_LOGITS = 2, /* a logit is not a number, or none is finite; place: the row */
-    POET_FAULT_NUMBER = 3  /* what is to be quantized is not a number; place: the row */
+    POET_FAULT_INDEX = 1,    /* an index is outside its table; place: element of the index */
+    POET_FAULT_LOGITS = 2,   /* a logit is not a number, or none is finite; place: the row */
+    POET_FAULT_TARGET = 3,   /* a class to learn is outside the logits; place: the row */
+    POET_FAULT_NUMBER = 4,   /* what is to be quantized is not a number; place: the row */
+    POET_FAULT_POSITION = 5, /* the new positions do not fit the cache; place: the row */
+    POET_FAULT_LENGTH = 6    /* the length of a prefix is not in 1..prefix; place: the row */
 };
 
 /* *fault = POET_FAULT_NONE. Also what open probes a card with: the error says when this build has no code for it. */

@@ -153,7 +153,9 @@ inline bool all(poet_simt_place place, unsigned mask, bool vote)
 #define __any_sync(mask, vote) (poet_simt::ballot(POET_SIMT_HERE, mask, vote) != 0)
 #define __all_sync(mask, vote) poet_simt::all(POET_SIMT_HERE, mask, vote)
 
-/* ---- intrinsics ---- */
+/* ---- functions ---- */
+
+using std::isfinite;
 
 template <typename T> T __ldg(const T *address)
 {

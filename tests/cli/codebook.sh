@@ -12,10 +12,10 @@ works train-generator train.ptok -t model/tokenizer.safetensors "${tiny[@]}" --s
 
 works codebook --help
 [[ $stdout == "usage: pocketpoet codebook COMMAND"* ]] || fail "codebook --help: $stdout"
-for command in shrink inspect remap; do
+for command in shrink inspect recommend remap; do
   [[ $stdout == *"  $command "* ]] || fail "codebook --help does not name $command"
 done
-for command in shrink inspect remap; do
+for command in shrink inspect recommend remap; do
   works codebook $command --help
   page=$stdout
   [[ $page == "usage: pocketpoet codebook $command "*examples:* ]] || fail "codebook $command --help: $page"
@@ -87,6 +87,40 @@ works decode smaller.ptok -t residual-8/tokenizer.safetensors -o back.png
 works codebook inspect residual.ptok -t residual.safetensors --picture residual.png
 [[ $stdout == *level0:*level1:* ]] || fail "codebook inspect shows no second level: $stdout"
 
+# ---- recommend ----
+
+# 40 training clips of 2 x 4 x 4 codes: 1,280 tokens, 40 for each of 32 codes, 80 for each of 16.
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --json
+for text in '"recommended"' '"because"' '"rule": "the fewest codes that lose at most 0.5 dB' '"clips": 40' '"heldout_clips": 8' \
+  "these are too few clips: not even 16 codes have 1300 tokens each" "rough guess" '"bits_per_clip": 160.0' '"bits_per_clip": 128.0' \
+  '"samples_per_code": 40.0' '"samples_per_code": 80.0'; do
+  [[ $stdout == *"$text"* ]] || fail "codebook recommend says no $text: $stdout"
+done
+[[ $stdout != *law_codes* ]] || fail "a law for no generator: $stdout"
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --loss 100 --samples 80 --json
+[[ $stdout == *'"recommended": 16'*'"because": "16 codes, the fewest that were tried'* && $stdout != *"too few"* ]] ||
+  fail "the fewest codes: $stdout"
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --loss 0 --samples 40 --json
+[[ $stdout == *'"recommended": 32'*'"because": "32 codes lose 0.00 dB'* ]] || fail "all codes: $stdout"
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --loss 0 --samples 41 --json
+[[ $stdout == *'"recommended": 16'*'41 tokens a code to no more than 16 codes'*'32 codes would be needed'* ]] ||
+  fail "codes bounded by samples: $stdout"
+# Rows of the default width, 256: 6,144 words of 512 are 12,288.
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --parameters 33e6 --json
+[[ $stdout == *'"law_codes": 12288.0'*'"of_law": 0.0026041'* ]] || fail "the law of vocabularies: $stdout"
+works codebook recommend "${data[@]}" --model ./model
+[[ $stdout == *"recommended: "*"parameters: "*"tokens/code"*"of law"* ]] || fail "codebook recommend as text: $stdout"
+with_model=$(grep law_codes <<<"$stdout")
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors -g model/generator.safetensors
+[ "$with_model" = "$(grep law_codes <<<"$stdout")" ] || fail "--model and --generator differ: $with_model: $stdout"
+# A folder of videos without any captions; and clips that are all on one side: 24 and 6 of 30.
+works synth shapes -o videos -n 30 --heldout 1 --size 32 --frames 5
+works import videos/train -o one-side --size 32 --frames 5 --heldout 0 --uncaptioned
+works codebook recommend one-side -t model/tokenizer.safetensors --json
+[[ $stdout == *'"clips": 24'*'"heldout_clips": 6'*"every fifth clip was kept apart"* ]] || fail "clips of one side: $stdout"
+works codebook recommend videos/train -t model/tokenizer.safetensors --size 32 --frames 5 --json
+[[ $stdout == *'"recommended"'* && $stdout != *"every fifth"* ]] || fail "a folder of videos: $stdout"
+
 # ---- what is refused ----
 
 refuses 2 "codebook wants a command" codebook
@@ -114,5 +148,14 @@ printf '\x55' | dd of=broken.safetensors bs=1 seek=$(($(stat -c %s broken.safete
 refuses 1 "broken.safetensors: is damaged" codebook remap train.ptok -m broken.safetensors -o x.ptok
 works train-tokenizer "${data[@]}" "${small[@]}" --quantizer fsq --fsq-levels 4,4 --steps 1 -o fsq.safetensors
 refuses 1 "fsq.safetensors: has FSQ or LFQ, and so no codebook" codebook shrink "${data[@]}" -t fsq.safetensors -k 4 -o x
+
+refuses 1 "fsq.safetensors: has FSQ or LFQ, and so no codebook" codebook recommend "${data[@]}" -t fsq.safetensors
+refuses 2 "give one of them" codebook recommend "${data[@]}" --model ./model -g model/generator.safetensors --parameters 1e6
+refuses 2 "--loss: -1 is not between" codebook recommend "${data[@]}" --model ./model --loss -1
+refuses 2 "codebook recommend wants CLIPS" codebook recommend
+refuses 1 "no-such-folder" codebook recommend no-such-folder --model ./model
+mkdir single
+cp videos/train/000000.mp4 single
+refuses 2 "single: has 1 clips, too few" codebook recommend single -t model/tokenizer.safetensors --size 32 --frames 5
 
 exit $((failures > 0))

@@ -6,6 +6,7 @@
 #include "codec/tokfile.h"
 #include "compute/backend.h"
 #include "compute/checkpoint.h"
+#include "eval/coverage_reference.h"
 #include "generator/generator.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -121,6 +122,18 @@ static void make_png(void)
     FUZZ_CHECK(poet_png_write(place("png", "small"), pixels, 3, 5, tags, 2) == POET_OK);
 }
 
+static void make_coverage(void)
+{
+    int64_t counts[2 * 3] = {5, 0, 2, 1, 1, 5};
+    double quantiles[2 * POET_COVERAGE_QUANTILES];
+    char data[] = "synth:shapes";
+    const poet_coverage_reference reference = {0x0123456789abcdef, 2, 3, 7, data, 30.5, 0.9, counts,
+                                               quantiles};
+    for (int i = 0; i < 2 * POET_COVERAGE_QUANTILES; i++)
+        quantiles[i] = i % POET_COVERAGE_QUANTILES / 4;
+    FUZZ_CHECK(poet_coverage_reference_save(place("coverage", "levels"), &reference) == POET_OK);
+}
+
 int main(int argc, char **argv)
 {
     FUZZ_CHECK(argc == 2);
@@ -133,5 +146,6 @@ int main(int argc, char **argv)
     make_vocabulary();
     make_configs();
     make_png();
+    make_coverage();
     return 0;
 }

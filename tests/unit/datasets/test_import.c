@@ -375,6 +375,47 @@ static void test_other_captions(void)
                 "level 50");
 }
 
+/* Videos without a caption, where that is allowed: beside captions.jsonl, which names some, and with no captions at all.
+ * What cannot be decoded is left out as ever. */
+static void test_uncaptioned(void)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    poet_dataset *data;
+    poet_example e;
+    char name[POET_CLIP_NAME_BYTES];
+    options.uncaptioned = true;
+    CHECK_OK(poet_import(in_root("in"), in_root("in-all"), &options, NULL, &report));
+    CHECK_INT(report.clips, 5); /* a, b twice, short, and alone */
+    CHECK_INT(report.skipped[POET_IMPORT_NO_CAPTION], 0);
+    CHECK_INT(report.skipped[POET_IMPORT_BROKEN], 3); /* cut, fake, empty */
+    CHECK_OK(poet_dataset_open(in_root("in-all"), NULL, &data));
+    poet_dataset_name(data, POET_SPLIT_SEEN, 0, name);
+    CHECK_STR(name, "more/b.mp4");
+    poet_dataset_name(data, POET_SPLIT_SEEN, 1, name);
+    CHECK_STR(name, "more/b.mp4, frame 5");
+    poet_dataset_name(data, POET_SPLIT_SEEN, 2, name);
+    CHECK_STR(name, "");
+    poet_dataset_close(data);
+
+    options.heldout = 0;
+    CHECK_OK(poet_import(in_root("csv"), in_root("csv-all"), &options, NULL, &report));
+    CHECK_INT(report.clips, 4);
+    CHECK_OK(poet_dataset_open(in_root("csv-all"), NULL, &data));
+    for (uint64_t i = 0; i < 4; i++) { /* 1.mp4 has a text beside it */
+        CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, i, &e));
+        CHECK_STR(e.caption, i == 1 ? "from a text file" : "");
+        poet_example_free(&e);
+    }
+    poet_dataset_close(data);
+
+    poet_dataset_options drawn = {.t = 5, .h = 32, .w = 32};
+    CHECK_OK(poet_dataset_open("synth:shapes", &drawn, &data));
+    poet_dataset_name(data, POET_SPLIT_TRAIN, 12, name);
+    CHECK_STR(name, "train/12");
+    poet_dataset_close(data);
+}
+
 /* Words that are no split: the first is told with its line, all are counted, the hash decides. */
 static void test_unknown_splits(void)
 {
@@ -478,6 +519,7 @@ int main(void)
     test_manifest();
     test_csv();
     test_other_captions();
+    test_uncaptioned();
     test_unknown_splits();
     test_nothing_left();
     test_rates();

@@ -202,6 +202,50 @@ static void test_chunks(poet_device *device)
     poet_tokenizer_destroy(t);
 }
 
+static double squared_to(const float *rest, const float *vector, int dim)
+{
+    double sum = 0;
+    for (int d = 0; d < dim; d++)
+        sum += ((double)rest[d] - (double)vector[d]) * ((double)rest[d] - (double)vector[d]);
+    return sum;
+}
+
+/* Latents are what the codes quantize: at each level no vector is nearer to what the levels before have left. In chunks they
+ * are the same. */
+static void test_latents(poet_device *device)
+{
+    enum { LEVELS = 2, K = 32, DIM = 6, CELLS = 11 * 6 };
+
+    poet_tokenizer *t = make(device, LEVELS, 3);
+    static uint8_t clip[T * PIXELS];
+    int32_t codes[CELLS * LEVELS], again[CELLS * LEVELS];
+    float latents[CELLS * DIM], pieces[CELLS * DIM], vectors[LEVELS * K * DIM];
+    support_draw_clip(7, T, H, W, clip);
+    CHECK_OK(poet_tokenizer_encode(t, clip, T, H, W, codes));
+    CHECK_OK(poet_tokenizer_encode_latents(t, clip, T, H, W, again, latents));
+    CHECK(memcmp(codes, again, sizeof codes) == 0);
+    CHECK_OK(poet_tokenizer_vectors(t, vectors));
+    for (int i = 0; i < CELLS; i++) {
+        float rest[DIM];
+        memcpy(rest, latents + i * DIM, sizeof rest);
+        for (int level = 0; level < LEVELS; level++) {
+            const float *book = vectors + level * K * DIM;
+            const float *own = book + codes[i * LEVELS + level] * DIM;
+            for (int k = 0; k < K; k++)
+                CHECK(squared_to(rest, own, DIM) <= squared_to(rest, book + k * DIM, DIM) + 1e-5);
+            for (int d = 0; d < DIM; d++)
+                rest[d] -= own[d];
+        }
+    }
+    t->chunk_positions = 4 * 6;
+    CHECK_OK(poet_tokenizer_encode_latents(t, clip, T, H, W, again, pieces));
+    CHECK(t->encoder_grid.t < 11);
+    CHECK(memcmp(codes, again, sizeof codes) == 0 && memcmp(latents, pieces, sizeof pieces) == 0);
+    CHECK_OK(poet_tokenizer_encode(t, clip, T, H, W, again));
+    CHECK(memcmp(codes, again, sizeof codes) == 0);
+    poet_tokenizer_destroy(t);
+}
+
 static void test_files(poet_device *device)
 {
     char path[] = "/tmp/poet-tokenizer-XXXXXX";
@@ -246,6 +290,7 @@ static void test_backend(const poet_backend *backend)
     test_causality(device, 4);
     test_still(device);
     test_chunks(device);
+    test_latents(device);
     test_files(device);
     poet_device_close(device);
 }

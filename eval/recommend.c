@@ -1,0 +1,25 @@
+#include "eval/recommend.h"
+
+#include <math.h>
+
+int poet_size_choose(const poet_codebook_size *curve, int n, double loss, double samples,
+                     poet_size_reason *reason)
+{
+    int by_loss = 0, by_samples = n;
+    for (int i = 0; i < n; i++)
+        if (curve[i].loss <= loss)
+            by_loss = i;
+    for (int i = n - 1; i >= 0; i--)
+        if (curve[i].samples >= samples)
+            by_samples = i;
+    *reason = by_samples == n        ? POET_SIZE_FEW
+              : by_samples > by_loss ? POET_SIZE_SAMPLES
+                                     : POET_SIZE_LOSS;
+    return *reason == POET_SIZE_SAMPLES ? by_samples : by_loss;
+}
+
+double poet_vocabulary_law(double parameters, double width)
+{
+    const double exponent = 0.83, words = 6144, row = 512, smallest = 33e6;
+    return words * row / width * pow(parameters / smallest, exponent);
+}
