@@ -225,6 +225,20 @@ static void resume(thread *t)
     poet_simt_now = NULL;
 }
 
+/* In the straight orders a warp runs ahead of the others until it waits for them; in the others all warps take turns. */
+static bool runs_ahead(poet_simt_order order)
+{
+    return order == POET_SIMT_FORWARD || order == POET_SIMT_REVERSE;
+}
+
+/* The first place, in a straight order, of the warp that has thread t. */
+static int place_of_warp(poet_simt_order order, const thread *t)
+{
+    int begin = (int)(t - threads) / WARP * WARP;
+    int end = n_threads - begin < WARP ? n_threads : begin + WARP;
+    return order == POET_SIMT_FORWARD ? begin : n_threads - end;
+}
+
 /* One turn for every thread that can go on; false when all have ended. */
 static bool run_turn(poet_simt_order order)
 {
@@ -233,6 +247,8 @@ static bool run_turn(poet_simt_order order)
         thread *t = &threads[permuted(order, i, n_threads)];
         if (t->state == READY)
             resume(t);
+        if (runs_ahead(order) && t->state == AT_WARP && release_warp(t))
+            i = place_of_warp(order, t) - 1;
     }
     for (int i = 0; i < n_threads; i++)
         ended += threads[i].state == DONE;

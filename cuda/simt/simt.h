@@ -3,7 +3,8 @@
  * A launch runs its blocks one after the other, and each thread of a block as a fiber that goes on until it waits: at a
  * barrier, or for the lanes of its warp. Nothing moves in step. What a GPU would hide or do at random is made visible:
  *
- * - threads and blocks run in one of four orders; a kernel whose results differ between them has a race;
+ * - threads and blocks run in one of four orders, in two of which a warp runs ahead of the others as far as it can; a
+ *   kernel whose results differ between them has a race;
  * - shared memory, device memory and lanes that do not take part hold POET_SIMT_POISON, which is NaN as f32, bf16 and f64;
  * - a barrier that only some threads of a block reach, or reach at another line, ends the process with a list of them;
  * - device memory cannot be touched outside a launch or a copy: a host that reads through a device pointer dies of SIGSEGV;

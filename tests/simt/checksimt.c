@@ -1,6 +1,6 @@
 /* checksimt: every operation that has a CUDA kernel, run as host code, against the reference.
  *
- *     checksimt [NAME...]   the named cases; all of them without a name
+ *     checksimt [NAME...]   the named cases; all of them without a name, and then every operation must have a kernel
  *     checksimt --missing   operations without a kernel; exit status 1 when there are any
  *
  * A case runs in four thread orders, which must give equal bits, and in memory of its own for each tensor: there nothing
@@ -140,11 +140,12 @@ static int print_missing(void)
 int main(int argc, char **argv)
 {
     poet_status status = POET_OK;
+    int missing = 0;
     if (argc == 2 && strcmp(argv[1], "--missing") == 0)
         return print_missing() > 0;
     if (argc < 2) {
         status = compare_all();
-        print_missing();
+        missing = print_missing();
     }
     for (int i = 1; i < argc && !status; i++)
         status = compare_case(argv[i]);
@@ -152,5 +153,5 @@ int main(int argc, char **argv)
         printf("%s\n", poet_error_message());
     printf("%d comparisons, %d failed; %d cases wait for kernels\n", comparisons, failures,
            left_out);
-    return status || failures || !comparisons;
+    return status || failures || missing || !comparisons;
 }

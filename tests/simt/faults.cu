@@ -73,6 +73,29 @@ static __global__ void warp_tree(const float *in, float *out)
     out[threadIdx.x] = sum;
 }
 
+/* The second sum is written where, without the barrier, a slower warp may still have to read the first. */
+static __device__ void sum_twice(const float *in, float *out, bool barrier)
+{
+    __shared__ float part[N / 32];
+    float sum = in[threadIdx.x];
+    for (int round = 0; round < 2; round++) {
+        for (int by = 16; by > 0; by /= 2)
+            sum += __shfl_xor_sync(0xFFFFFFFFU, sum, by);
+        if (threadIdx.x % 32 == 0)
+            part[threadIdx.x / 32] = sum;
+        __syncthreads();
+        sum = (part[0] + part[1]) / (round == 0 ? 1 : N);
+        if (barrier)
+            __syncthreads();
+    }
+    out[threadIdx.x] = sum;
+}
+
+static __global__ void two_sums(const float *in, float *out)
+{
+    sum_twice(in, out, true);
+}
+
 static __global__ void warp_words(const float *in, float *out)
 {
     int lane = static_cast<int>(threadIdx.x % 32);
@@ -108,6 +131,11 @@ static __global__ void dropped_barrier_in_tree(const float *in, float *out)
             part[i] += part[i + half];
     __syncthreads();
     out[i] = part[0];
+}
+
+static __global__ void dropped_barrier_between(const float *in, float *out)
+{
+    sum_twice(in, out, false);
 }
 
 static __global__ void unfilled_shared(const float *in, float *out)
@@ -193,9 +221,11 @@ LAUNCHER(mirror)
 LAUNCHER(mirror_dynamic)
 LAUNCHER(tree)
 LAUNCHER(warp_tree)
+LAUNCHER(two_sums)
 LAUNCHER(warp_words)
 LAUNCHER(dropped_barrier)
 LAUNCHER(dropped_barrier_in_tree)
+LAUNCHER(dropped_barrier_between)
 LAUNCHER(unfilled_shared)
 LAUNCHER(short_mask)
 LAUNCHER(shifted_index)
@@ -237,9 +267,11 @@ const fault_kernel *fault_kernels(int *count)
                                            SOUND(mirror_dynamic, mirrored),
                                            SOUND(tree, sum_of_all),
                                            SOUND(warp_tree, sum_of_warp),
+                                           SOUND(two_sums, sum_of_all),
                                            SOUND(warp_words, identity),
                                            WRONG(dropped_barrier, mirrored),
                                            WRONG(dropped_barrier_in_tree, sum_of_all),
+                                           WRONG(dropped_barrier_between, sum_of_all),
                                            WRONG(unfilled_shared, identity),
                                            WRONG(short_mask, sum_of_warp),
                                            WRONG(shifted_index, identity),
