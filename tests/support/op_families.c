@@ -545,7 +545,7 @@ static const op_family families[] = {
      .slope = OP_SMOOTH, .precise = true},
 
     {POET_OP_GROUP_NORM, build_group_norm,
-     NAMES("group_norm:b2t3h3w5c6g3", "group_norm:b1t2h5w3c17g1a1", "group_norm:b2t1h1w3c8g4a1",
+     NAMES("group_norm:b2t3h3w5c6g3", "group_norm:b1t2h5w4c17g1a1", "group_norm:b2t1h1w3c8g4a1",
            "group_norm:b1t3h2w2c33g33", "group_norm:b2t1h1w1c514g2"),
      .gradient = {POET_OP_GROUP_NORM_BWD},
      .big = NAMES("group_norm:b2t3h9w17c64g8a1", "group_norm:b1t3h17w17c33g11"),
