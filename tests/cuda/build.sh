@@ -11,5 +11,5 @@ trap 'rm -rf "$scratch"' EXIT
 cmake -S "$root" -B "$scratch" --preset cuda -DPOET_TESTS=OFF -DCMAKE_CUDA_COMPILER="$(command -v "$nvcc")" \
   ${3:+-DCMAKE_CUDA_HOST_COMPILER="$3"} ${4:+-DPOET_CUDA_ARCHS="$4"}
 cmake --build "$scratch" --target poet_cuda_plugin -j2 | tee "$scratch/log"
-! grep -i warning "$scratch/log"
+if grep -i warning "$scratch/log"; then exit 1; fi
 test -f "$scratch/pocketpoet-cuda.so"
