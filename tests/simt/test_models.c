@@ -245,7 +245,7 @@ static void remove_models(const files *at)
 static void test_models(poet_device *simt, poet_device *cpu)
 {
     static material from_simt, from_cpu;
-    double got[STEPS], want[STEPS];
+    double got[STEPS] = {0}, want[STEPS] = {0};
     files at;
     new_name(at.metrics);
     new_name(at.tokenizer);
