@@ -124,8 +124,8 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
                  "those of the reader that must be right all together, e.g. subject,action; "
                  "without it, all"),
         CLI_INT("batch", 'b', &run.batch, 1, 256, "N", "16", "clips written together"),
-        CLI_FLOAT("guidance", 0, &run.sampling.guidance, 0, 100, "G", "2", "as for generate"),
-        CLI_FLOAT("temperature", 0, &run.sampling.temperature, 0, 100, "T", "1", "as for generate"),
+        CLI_FLOAT("guidance", 0, &run.sampling.guidance, 0, 100, "G", "1.5", "as for generate"),
+        CLI_FLOAT("temperature", 0, &run.sampling.temperature, 0, 100, "T", "0.9", "as for generate"),
         CLI_INT("top-k", 0, &run.sampling.top_k, 0, POET_MAX_CODES, "K", "0", "as for generate"),
         CLI_FLOAT("top-p", 0, &run.sampling.top_p, 0, 1, "P", "1", "as for generate"),
         CLI_INT("best-of", 0, &run.sampling.best_of, 1, POET_MAX_BEST_OF, "N", "1",

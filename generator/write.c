@@ -6,7 +6,7 @@
 
 poet_sampling poet_sampling_defaults(void)
 {
-    return (poet_sampling){.guidance = 2, .temperature = 1, .top_p = 1, .best_of = 1};
+    return (poet_sampling){.guidance = 1.5F, .temperature = 0.9F, .top_p = 1, .best_of = 1};
 }
 
 static bool within(float value, float low, float high)

@@ -6,7 +6,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
 build_preset release pocketpoet
 poet=$repository/build/release/pocketpoet
-"$poet" generate --prompts "$repository/samples/prompts.txt" --model shapes --temperature 0.7 \
+"$poet" generate --prompts "$repository/samples/prompts.txt" --model shapes \
   --sheet "$repository/docs/shapes.png" --sheet-enlarge 1
 for set in shapes digits street; do
   "$poet" synth "$set" --count 2 --sheet "$repository/docs/synth-$set.png" >/dev/null

@@ -46,7 +46,7 @@ static void begin(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     poet_import_report report = {0};
-    poet_import_sink sink = {folder, NULL, &report};
+    poet_import_sink sink = {.folder = folder, .report = &report};
     poet_import_list list;
     begin();
     bool csv = size && data[0] == 'c';
