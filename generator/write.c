@@ -233,10 +233,9 @@ static poet_status run_prefill(writing *w)
     return poet_program_set_by_name(m->step, "caption", w->states, bytes);
 }
 
-/* What stays the same for all groups. */
-static poet_status begin(writing *w, const poet_sampling *sampling)
+/* A row of settings for every clip. */
+static poet_status set_settings(writing *w, poet_program *program, const poet_sampling *sampling)
 {
-    poet_generator *m = w->m;
     for (int i = 0; i < w->b; i++) {
         float *s = w->settings + (size_t)i * 5;
         s[0] = sampling->guidance;
@@ -245,6 +244,24 @@ static poet_status begin(writing *w, const poet_sampling *sampling)
         s[3] = sampling->top_p;
         s[4] = sampling->min_p;
     }
+    return poet_program_set_by_name(program, "settings", w->settings,
+                                    (size_t)w->b * 5 * sizeof *w->settings);
+}
+
+/* Whether groups are kept is drawn as the model says. What is likely there is that things stay: a lower temperature, or
+ * leaving out what is unlikely, would stop what moves, one group after the other. */
+static poet_status set_keep_settings(writing *w, const poet_sampling *sampling)
+{
+    poet_sampling keeping = {.guidance = sampling->guidance,
+                             .temperature = sampling->temperature > 0 ? 1 : 0,
+                             .top_p = 1};
+    return set_settings(w, w->m->step, &keeping);
+}
+
+/* What stays the same for all groups. */
+static poet_status begin(writing *w, const poet_sampling *sampling)
+{
+    poet_generator *m = w->m;
     for (int i = 0; i < w->rows; i++)
         w->start[i] = m->config.codes;
     for (int s = 0; s < w->slots; s++)
@@ -254,10 +271,9 @@ static poet_status begin(writing *w, const poet_sampling *sampling)
     POET_TRY(set_ints(m->step, "lengths", w->lengths, w->rows));
     POET_TRY(set_ints(m->slots, "slot_position", w->slot_position, (int64_t)w->slots * w->rows));
     POET_TRY(set_ints(m->slots, "start", w->start, w->rows));
-    size_t bytes = (size_t)w->b * 5 * sizeof(float);
     if (m->config.keep)
-        POET_TRY(poet_program_set_by_name(m->step, "settings", w->settings, bytes));
-    return poet_program_set_by_name(m->slots, "settings", w->settings, bytes);
+        POET_TRY(set_keep_settings(w, sampling));
+    return set_settings(w, m->slots, sampling);
 }
 
 /* Row i writes clip i % b. */
