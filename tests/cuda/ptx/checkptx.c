@@ -1,18 +1,21 @@
 /* checkptx: every operation of the CUDA backend against the reference, by the PTX that nvcc has made of its kernels.
  *
- *     checkptx FOLDER [NAME...]   the named cases of tests/support/op_families.c; all of them without a name
+ *     checkptx FOLDER [NAME...]   the named cases of tests/support/op_families.c, or "int8"; all of them without a name
  *
  * FOLDER is what kernels.sh fills: the PTX, and kernels.so with nvcc's host code. POET_SEED changes what the cases are
  * filled with, and whether threads run from the first to the last or the other way. */
 #include "tests/parity/run_internal.h"
 
+#include "base/rng.h"
 #include "cuda/backend/cuda_table.h"
 #include "tests/cuda/ptx/machine.h"
 
 #include <dlfcn.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const poet_backend *backend;
 static int failures, comparisons;
@@ -73,7 +76,6 @@ static void compare(const char *name, op_mode mode, poet_dtype precision)
     outcome_free(&got);
 }
 
-/* Zeros and large numbers go the same ways through a kernel as normal ones. */
 static poet_status compare_case(const char *name)
 {
     op_case c;
@@ -86,6 +88,80 @@ static poet_status compare_case(const char *name)
     return POET_OK;
 }
 
+/* ---- constant weights in 8 bits ---- */
+
+enum { ROWS = 5, COLUMNS = 37, INNER = 131 };
+
+typedef struct product {
+    float a[ROWS * INNER], b[COLUMNS * INNER], y[ROWS * COLUMNS];
+} product;
+
+/* Whole numbers of -127 to 127, both of which every row has, so that 8 bits hold them and sums are exact. */
+static void fill(float *x, int rows, uint64_t stream)
+{
+    const char *seed = getenv("POET_SEED");
+    poet_rng rng;
+    poet_rng_init(&rng, seed ? (uint64_t)atoi(seed) : 0, stream);
+    for (int i = 0; i < rows * INNER; i++)
+        x[i] = i % INNER == 5 ? 127 : (float)poet_rng_below(&rng, 255) - 127;
+}
+
+static poet_status multiply(poet_params *params, product *p)
+{
+    poet_program *program;
+    poet_graph *g = poet_graph_create(params);
+    poet_val a = poet_input(g, "a", POET_F32, POET_SHAPE(ROWS, INNER));
+    poet_val b = poet_param(g, "b", POET_SHAPE(COLUMNS, INNER), POET_ZEROS);
+    poet_result(g, "y", poet_matmul(g, a, false, b, true, POET_NONE));
+    POET_TRY(poet_params_write(params, poet_params_find(params, "b"), p->b, sizeof p->b));
+    POET_TRY(poet_program_create(g, &program));
+    poet_status status = poet_program_set_by_name(program, "a", p->a, sizeof p->a);
+    if (!status)
+        status = poet_program_run(program);
+    if (!status)
+        status = poet_program_get_by_name(program, "y", p->y, sizeof p->y);
+    poet_program_destroy(program);
+    return status;
+}
+
+static poet_status judge(const product *p)
+{
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        float want = 0;
+        for (int k = 0; k < INNER; k++)
+            want += p->a[i / COLUMNS * INNER + k] * p->b[i % COLUMNS * INNER + k];
+        if (fabsf(p->y[i] - want) > 0)
+            return POET_FAIL(POET_ERR_MISMATCH, "y[%d] is %.9g, not %.9g", i, (double)p->y[i],
+                             (double)want);
+    }
+    return POET_OK;
+}
+
+static poet_status compare_int8(void)
+{
+    static product p;
+    variant v = {.mode = OP_NORMAL};
+    poet_device *device = NULL;
+    poet_params *params = NULL;
+    fill(p.a, ROWS, 1);
+    fill(p.b, COLUMNS, 2);
+    setenv("POET_CUDA_WEIGHTS", "int8", 1);
+    poet_status status = poet_device_open(backend, 0, 1, &device);
+    if (!status)
+        status = poet_params_create(device, 1, &params);
+    if (!status)
+        status = multiply(params, &p);
+    if (!status)
+        status = judge(&p);
+    if (status)
+        report("int8", &v, "product");
+    unsetenv("POET_CUDA_WEIGHTS");
+    poet_params_destroy(params);
+    poet_device_close(device);
+    comparisons++;
+    return POET_OK;
+}
+
 static poet_status compare_all(void)
 {
     int count;
@@ -93,7 +169,7 @@ static poet_status compare_all(void)
     for (int i = 0; i < count; i++)
         for (const char *const *name = families[i].names; *name; name++)
             POET_TRY(compare_case(*name));
-    return POET_OK;
+    return compare_int8();
 }
 
 int main(int argc, char **argv)
@@ -103,12 +179,16 @@ int main(int argc, char **argv)
         fprintf(stderr, "checkptx FOLDER [NAME...]\n");
         return 2;
     }
+    if (access(argv[1], F_OK) != 0) {
+        printf("skipped: there is no PTX in %s\n", argv[1]);
+        return 77;
+    }
     poet_status status = open_backend(argv[1]);
     ptx_set_reverse(seed && atoi(seed) % 2);
     if (!status && argc < 3)
         status = compare_all();
     for (int i = 2; i < argc && !status; i++)
-        status = compare_case(argv[i]);
+        status = strcmp(argv[i], "int8") == 0 ? compare_int8() : compare_case(argv[i]);
     if (status)
         printf("%s\n", poet_error_message());
     printf("%d comparisons, %d failed\n", comparisons, failures);

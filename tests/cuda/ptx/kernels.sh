@@ -1,18 +1,32 @@
 #!/bin/bash
-# kernels.sh ROOT FOLDER CARD [NVCC [OPTION...]]: nvcc's PTX of every kernel into FOLDER, and kernels.so with its host code.
+# kernels.sh ROOT FOLDER CARD: nvcc's PTX of every kernel for sm_CARD into FOLDER, and kernels.so with nvcc's host code.
+# Takes a minute, so it runs only when POET_NVCC is set, as .ci/run does. Cards before sm_75 want CUDA 11.8: one at
+# $POET_CUDA118, or one that the script of the shared folder puts together.
 set -euo pipefail
-root=$1 folder=$2 card=$3 nvcc=${4:-nvcc}
-shift $(($# < 4 ? $# : 4))
+root=$1 folder=$2 card=$3 nvcc=nvcc options=() toolkit=${POET_CUDA118:-}
 
-compile() { # FILE [OPTION...]
-  local name
-  name=$(basename "$1" .cu)
-  "$nvcc" "${@:2}" -std=c++17 -O2 -I"$root" -gencode "arch=compute_$card,code=compute_$card" --keep --keep-dir "$folder" \
-    -Xcompiler -fPIC -c "$1" -o "$folder/$name.o"
-}
+rm -rf "$folder"
+[ -n "${POET_NVCC:-}" ] || { echo "skipped: POET_NVCC is not set"; exit 77; }
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+if [ "$card" -lt 75 ]; then
+  command -v g++-11 >/dev/null || { echo "skipped: CUDA 11.8 needs g++-11"; exit 77; }
+  if [ -z "$toolkit" ]; then
+    [ -x "$root/../shared/design/cuda118.sh" ] || { echo "skipped: there is no CUDA 11.8 at POET_CUDA118"; exit 77; }
+    toolkit=$scratch/toolkit
+    "$root/../shared/design/cuda118.sh" "$toolkit" || { echo "skipped: CUDA 11.8 cannot be had here"; exit 77; }
+  fi
+  nvcc=$toolkit/bin/nvcc options=(-ccbin g++-11)
+fi
+command -v "$nvcc" >/dev/null || { echo "skipped: there is no $nvcc"; exit 77; }
 
+# One compilation gives both, so that the names of kernels in one are those of the other.
+for file in "$root"/cuda/kernels/*.cu; do
+  name=$(basename "$file" .cu)
+  "$nvcc" "${options[@]}" -std=c++17 -O2 -I"$root" -gencode "arch=compute_$card,code=compute_$card" \
+    --keep --keep-dir "$scratch" -Xcompiler -fPIC -c "$file" -o "$scratch/$name.o"
+done
 mkdir -p "$folder"
-export -f compile
-export root folder card nvcc
-printf '%s\n' "$root"/cuda/kernels/*.cu | xargs -P 2 -I{} bash -c 'compile "$@"' compile {} "$@"
-g++ -shared "$folder"/*.o -o "$folder/kernels.so"
+g++ -shared "$scratch"/*.o -o "$folder/kernels.so"
+mv "$scratch"/*.ptx "$folder"
+ls "$folder"

@@ -12,7 +12,7 @@
  *   their warp): found in whatever order threads run;
  * - a barrier that only some threads of the block reach, lanes of a mask that do not come, a thread without end.
  *
- * Approximate instructions (ex2.approx, rcp.approx) are off by about as much as their documentation allows.
+ * Approximate instructions (ex2.approx, rcp.approx) are off, by half of what the ISA allows.
  * It does not see races in global memory. One machine in a process, for one host thread at a time. */
 #ifndef POET_TESTS_CUDA_PTX_MACHINE_H
 #define POET_TESTS_CUDA_PTX_MACHINE_H

@@ -98,7 +98,7 @@ static poet_status check_sizes(const ptx_kernel *k, ptx_size grid, ptx_size bloc
 poet_status ptx_launch(const char *kernel, ptx_size grid, ptx_size block, size_t shared_bytes,
                        void *const *argument)
 {
-    ptx_kernel *k;
+    ptx_kernel *k = NULL;
     POET_TRY(find_kernel(kernel, &k));
     POET_TRY(check_sizes(k, grid, block, shared_bytes));
     return ptx_run(k, grid, block, shared_bytes, argument);
