@@ -2,7 +2,7 @@
  * checked where there is no GPU, and without the headers that turn the kernels into host code (cuda/simt).
  *
  * Source: NVIDIA, "Parallel Thread Execution ISA". It knows the instructions that are in the tables of integer.c and real.c,
- * and in decode.c; another one is an error when its kernel is launched. A launch runs one block after the other and each
+ * and in instructions.c; another one is an error when its kernel is launched. A launch runs one block after the other and each
  * thread of a block until it waits: at a barrier or for the lanes of its warp. These are errors, each with kernel, line of
  * the PTX, block and thread:
  *
