@@ -148,6 +148,8 @@ static const fault faults[] = {
     {"bar.sync 0;", "bar.warp.sync 3;", "whose mask leaves it out"},
     {"st.shared.u32 [%rd5], %r2;", "", "line 19, block (0,0,0), thread (0,0,0): a read of shared"},
     {"st.shared.u32 [%rd5]", "st.shared.u32 [tile]", "a race: two threads write"},
+    {"add.s64 %rd2,", "setp.gt.u32 %p1, %r1, 31; @%p1 st.shared.u32 [%rd5], %r2; add.s64 %rd2,",
+     "line 20, block (0,0,0), thread (32,0,0): a race: shared memory is written that another"},
     {"[%rd6+252]", "[%rd6+256]", "line 19, block (0,0,0), thread (0,0,0): outside of shared"},
     {"[%rd6+252]", "[%rd6+250]", "not aligned"},
     {"ld.global.u32 %r2, [%rd1]", "ld.global.u32 %r2, [%rd1+4]",
