@@ -215,12 +215,19 @@ static double element(const op_case *c, const op_source *s, op_mode mode, int64_
     }
 }
 
+/* By the name, and POET_SEED in the environment. */
+static uint64_t key_of(const op_case *c)
+{
+    const char *seed = getenv("POET_SEED");
+    uint64_t key = poet_hash64(0, c->name, strlen(c->name));
+    return seed ? poet_hash64(key, seed, strlen(seed)) : key;
+}
+
 void op_source_fill(const op_case *c, const op_source *source, op_mode mode, void *host)
 {
     poet_tensor t = {.dtype = source->dtype, .shape = source->shape, .data = host};
-    uint64_t key = poet_hash64(0, c->name, strlen(c->name));
     poet_rng rng;
-    poet_rng_init(&rng, poet_hash64(key, source->name, strlen(source->name)), (uint64_t)mode);
+    poet_rng_init(&rng, poet_hash64(key_of(c), source->name, strlen(source->name)), (uint64_t)mode);
     int64_t n = poet_tensor_count(&t);
     for (int64_t i = 0; i < n; i++)
         poet_put(&t, i, element(c, source, mode, i, &rng));

@@ -3,7 +3,7 @@
  *
  * A case is a name, "conv3d:b2t3h4w5c3o4k3s3": the family's operation, then letters with numbers.
  * The name alone reproduces it: shapes come from the numbers, contents from Philox keyed by the
- * name. */
+ * name. POET_SEED in the environment gives other contents. */
 #ifndef POET_TESTS_SUPPORT_OP_CASES_H
 #define POET_TESTS_SUPPORT_OP_CASES_H
 
