@@ -103,6 +103,7 @@ static poet_status eval(cli_context *context, cli_eval_run *run, json_t *out)
 
 static const cli_command parts[] = {
     {"coverage", "whether a codebook is enough for clips", cmd_eval_coverage},
+    {"sweep", "quality against codebook size, as a report", cmd_eval_sweep},
 };
 
 static poet_status eval_model(cli_context *context, int argc, char **argv)
@@ -147,7 +148,8 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
             "found in it. The reader that finds them is judged first, on clips as they are\n"
             "and on reconstructions.\n"
             "\n"
-            "'eval coverage' is a command of its own: whether a codebook is enough for clips.\n"
+            "'eval coverage' and 'eval sweep' are commands of their own: whether a codebook\n"
+            "is enough for clips, and quality against codebook size.\n"
             "\n" CLI_DATA_HELP,
         .examples = "eval synth:shapes --model shapes --json\n"
                     "eval my-data --tokenizer tokenizer.safetensors\n"

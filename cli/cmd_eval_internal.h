@@ -24,6 +24,7 @@ typedef struct cli_eval_run {
 } cli_eval_run;
 
 poet_status cmd_eval_coverage(cli_context *context, int argc, char **argv);
+poet_status cmd_eval_sweep(cli_context *context, int argc, char **argv);
 
 /* After pair and dataset are open: the reader, if one is asked for, and whether it is for these clips. */
 poet_status cli_eval_open_reader(cli_eval_run *run);
