@@ -129,15 +129,12 @@ static poet_status sweep(sweep_command *run, bool json)
 
 /* ---- the command line ---- */
 
-static const char default_methods[] =
-    "retrained,merge,kmeans,least-used,random,fsq,fewer-tokens,residual";
-
 static poet_status parse(cli_context *context, sweep_command *run, int argc, char **argv)
 {
     sweep_plan *p = &run->plan;
     const cli_option options[] = {
         CLI_PATH("output", 'o', &p->folder, "FOLDER", NULL, "where cells and report are kept"),
-        CLI_TEXT("methods", 'm', &p->methods_text, "LIST", default_methods, "which are compared"),
+        CLI_TEXT("methods", 'm', &p->methods_text, "LIST", "all", "which are compared"),
         CLI_TEXT("codes", 'k', &p->sizes_text, "LIST", "8192,4096,2048,1024,512,256,128,64",
                  "sizes of the codebook"),
         CLI_INT("seeds", 's', &p->seeds, 1, 1000, "N", "1", "each cell with seeds 1 to N"),
@@ -183,7 +180,7 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
             "\n" CLI_DATA_HELP,
         .examples = "eval sweep synth:shapes -o sweep\n"
                     "eval sweep synth:shapes -o sweep --list\n"
-                    "eval sweep my-clips -o sweep -k 1024,256,64 --seeds 3 --generator-steps 0",
+                    "eval sweep my-clips -o sweep -k 1024,256,64 --generator-steps 0",
         .options = options,
         .json = true,
         .device = true,

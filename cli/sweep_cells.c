@@ -38,7 +38,10 @@ static size_t next_word(const char *at, const char **rest)
 static poet_status parse_methods(sweep_plan *plan)
 {
     const char *rest;
-    for (const char *at = plan->methods_text; at; at = rest) {
+    bool all = strcmp(plan->methods_text, "all") == 0;
+    for (int m = 0; m < SWEEP_METHODS; m++)
+        plan->method[m] = all;
+    for (const char *at = all ? NULL : plan->methods_text; at; at = rest) {
         size_t length = next_word(at, &rest);
         int m = 0;
         while (m < SWEEP_METHODS && (strlen(sweep_method_names[m]) != length ||
@@ -374,6 +377,14 @@ static void shrink(sweep_steps *steps, const sweep_plan *plan, const sweep_cell 
     add_word(steps, "%s/train.ptok", folder);
 }
 
+/* An option with the file of the network that reads attributes. */
+static void add_reader(sweep_steps *steps, const sweep_plan *plan, const char *option)
+{
+    add_word(steps, "%s", option);
+    add_word(steps, "%s/models/%s/reader.safetensors", plan->folder,
+             sweep_method_names[SWEEP_FEATURES]);
+}
+
 static void measure(sweep_steps *steps, const sweep_plan *plan, const char *folder,
                     const char *model)
 {
@@ -384,12 +395,20 @@ static void measure(sweep_steps *steps, const sweep_plan *plan, const char *fold
     add_word(steps, "%s/tokenizer.safetensors", model);
     add_option(steps, "count", 0);
 
+    bool built_in = strncmp(plan->spec, "synth:", sizeof "synth:" - 1) == 0;
     begin_step(steps, plan, "eval", "eval");
     add_device(steps, plan);
     add_data(steps, plan);
     add_model(steps, plan, model);
     add_option(steps, "count", plan->heldout);
     add_option(steps, "captions", plan->captions);
+    add_option(steps, "distribution", plan->compared);
+    add_word(steps, "--speed");
+    add_word(steps, "%g", plan->speed_seconds);
+    if (plan->feature_steps && plan->compared)
+        add_reader(steps, plan, "--features");
+    if (plan->feature_steps && plan->captions && plan->generator_steps && !built_in)
+        add_reader(steps, plan, "--reader");
 }
 
 static void make_features(sweep_steps *steps, const sweep_plan *plan, const char *folder)

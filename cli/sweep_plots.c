@@ -137,7 +137,7 @@ static bool write_points(const sweep_plan *plan, const sweep_rows *rows, const p
     fprintf(script, "EOD\n");
     if (low < high)
         fprintf(script, "set autoscale y\n");
-    else
+    else if (low == high)
         fprintf(script, "set yrange [%.9g:%.9g]\n", low - 1, high + 1);
     return low <= high;
 }
@@ -160,17 +160,35 @@ static void write_command(const sweep_plan *plan, const sweep_rows *rows, const 
     fprintf(script, "\n");
 }
 
+/* A string of gnuplot's that nothing in it ends, and the end of the line. */
+static void write_quoted(const char *text, FILE *script)
+{
+    putc('\'', script);
+    for (; *text; text++) {
+        if (*text == '\'')
+            putc('\'', script);
+        putc(*text, script);
+    }
+    fprintf(script, "'\n");
+}
+
 /* False: there is nothing to plot. */
 static bool write_plot(const sweep_plan *plan, const sweep_rows *rows, const plot *p, int number,
                        FILE *script)
 {
+    char path[PATH_MAX + 32];
     if (!write_points(plan, rows, p, script))
         return false;
-    fprintf(
-        script,
-        "set terminal svg size 560,400 dynamic name 'plot%d' background 'white' font 'sans,11'\n"
-        "set output '%s/plots/plot-%d.svg'\nset xlabel '%s'\nset title '%s'\n",
-        number, plan->folder, number, p->x_title, p->y_title);
+    fprintf(script,
+            "set terminal svg size 560,400 dynamic name 'plot%d' background 'white' font "
+            "'sans,11'\nset output ",
+            number);
+    snprintf(path, sizeof path, "%s/plots/plot-%d.svg", plan->folder, number);
+    write_quoted(path, script);
+    fprintf(script, "set xlabel ");
+    write_quoted(p->x_title, script);
+    fprintf(script, "set title ");
+    write_quoted(p->y_title, script);
     write_command(plan, rows, p, script);
     return true;
 }
