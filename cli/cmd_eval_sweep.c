@@ -175,8 +175,8 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
             "\n"
             "Methods: retrained (trained with K codes); merge, kmeans, least-used, random\n"
             "(shrunk from the greatest K of the list); fsq (finite scalar quantization);\n"
-            "fewer-tokens (patches of 8 x 8 and more bits a code) and residual (two levels\n"
-            "of the root of K), both with the bits of K codes.\n"
+            "factorised (the same, as two codes of the root of K); fewer-tokens (patches of\n"
+            "8 x 8 and more bits a code); residual (two levels of the root of K).\n"
             "\n" CLI_DATA_HELP,
         .examples = "eval sweep synth:shapes -o sweep\n"
                     "eval sweep synth:shapes -o sweep --list\n"

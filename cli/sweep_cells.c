@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const sweep_method_names[SWEEP_METHODS + 1] = {"retrained",    "merge",    "kmeans",
-                                                           "least-used",   "random",   "fsq",
-                                                           "fewer-tokens", "residual", "features"};
+const char *const sweep_method_names[SWEEP_METHODS + 1] = {
+    "retrained", "merge",      "kmeans",       "least-used", "random",
+    "fsq",       "factorised", "fewer-tokens", "residual",   "features"};
 
 const char *const sweep_method_help[SWEEP_METHODS + 1] = {
     "trained with K codes from the start",
@@ -21,6 +21,7 @@ const char *const sweep_method_help[SWEEP_METHODS + 1] = {
     "the most used codes of the greatest K kept",
     "codes of the greatest K kept at random",
     "finite scalar quantization into K cells",
+    "the same cells as two codes of the root of K each, which the generator writes in turn",
     "patches of 8 x 8 pixels for 4 x 4, fewer codes of more bits; the bits of a clip are equal",
     "two levels of the root of K codes; the bits of a clip are equal",
     "the network whose features clips are compared in"};
@@ -112,7 +113,8 @@ static bool make_fewer(const sweep_plan *plan, sweep_cell *cell)
     return false;
 }
 
-static bool make_residual(sweep_cell *cell)
+/* Two levels of sqrt(K). */
+static bool make_halves(sweep_cell *cell)
 {
     int bits = whole_bits(cell->codes);
     cell->levels = 2;
@@ -135,7 +137,9 @@ static bool make_cell(const sweep_plan *plan, sweep_cell *cell)
         return whole_bits(cell->codes) > 0;
     if (cell->method == SWEEP_FEWER_TOKENS)
         return make_fewer(plan, cell);
-    return cell->method != SWEEP_RESIDUAL || make_residual(cell);
+    if (cell->method == SWEEP_FACTORISED)
+        return make_halves(cell) && plan->generator_steps;
+    return cell->method != SWEEP_RESIDUAL || make_halves(cell);
 }
 
 static int add_cell(sweep_plan *plan, sweep_method method, int codes, int seed)
@@ -282,21 +286,28 @@ static void add_device(sweep_steps *steps, const sweep_plan *plan)
     add_word(steps, "%s", plan->device);
 }
 
-/* Steps of 8 and 4 on each channel whose product is K, as alike as can be. */
-static void add_fsq(sweep_steps *steps, int codes)
+/* "8,8,4": steps of 8 and 4 whose product is a power of two, as few channels as can be. */
+static void format_channels(int bits, char *text, size_t room)
 {
-    char text[64];
-    int bits = whole_bits(codes), fours = bits < 4 ? bits == 2 : (3 - bits % 3) % 3;
+    int fours = bits < 4 ? bits == 2 : (3 - bits % 3) % 3;
     size_t at = 0;
     for (bits -= 2 * fours; bits > 0; bits -= 3)
-        at += (size_t)snprintf(text + at, sizeof text - at, at ? ",%d" : "%d",
-                               bits < 3 ? 1 << bits : 8);
+        at += (size_t)snprintf(text + at, room - at, at ? ",%d" : "%d", bits < 3 ? 1 << bits : 8);
     for (; fours > 0; fours--)
-        at += (size_t)snprintf(text + at, sizeof text - at, at ? ",%d" : "%d", 4);
+        at += (size_t)snprintf(text + at, room - at, at ? ",%d" : "%d", 4);
+}
+
+/* An even number of bits is the same channels twice, so that they can be two levels. */
+static void add_fsq(sweep_steps *steps, const sweep_cell *cell)
+{
+    char text[64];
+    int bits = whole_bits(cell->codes), halves = bits % 2 == 0 ? 2 : 1;
+    format_channels(bits / halves, text, sizeof text);
     add_word(steps, "--quantizer");
     add_word(steps, "fsq");
     add_word(steps, "--fsq-levels");
-    add_word(steps, "%s", text);
+    add_word(steps, halves == 2 ? "%s,%s" : "%s", text, text);
+    add_option(steps, "levels", cell->levels);
 }
 
 static void train_tokenizer(sweep_steps *steps, const sweep_plan *plan, const sweep_cell *cell,
@@ -309,8 +320,8 @@ static void train_tokenizer(sweep_steps *steps, const sweep_plan *plan, const sw
     add_option(steps, "steps", plan->tokenizer_steps);
     add_option(steps, "patch", cell->patch);
     add_option(steps, "seed", cell->seed);
-    if (cell->method == SWEEP_FSQ) {
-        add_fsq(steps, cell->codes);
+    if (cell->method == SWEEP_FSQ || cell->method == SWEEP_FACTORISED) {
+        add_fsq(steps, cell);
     } else {
         add_option(steps, "codes", cell->level_codes);
         add_option(steps, "levels", cell->levels);

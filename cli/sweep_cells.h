@@ -7,12 +7,14 @@
  *     merge, kmeans, least-used, random
  *                   'codebook shrink' from the cell of the greatest K that was trained with the same seed
  *     fsq           trained with finite scalar quantization (Mentzer et al. 2023) into exactly K cells
+ *     factorised    the same cells, but of two codes of sqrt(K), each on half of the channels, which the generator writes one after
+ *                   the other (the factorised vocabulary of MAGVIT-v2, Yu et al. 2024, who write them at once)
  *     fewer-tokens  patches of 8 x 8 for 4 x 4, a quarter of the positions, with the fewest levels whose codes are no more than
  *                   the greatest K: the bits of a clip are the same, its codes fewer
  *     residual      two levels of sqrt(K) codes
  *
- * A cell that cannot be is left out: fsq where K is no power of two, residual where it has no whole root, fewer-tokens where
- * no number of levels has the bits.
+ * A cell that cannot be is left out: fsq where K is no power of two, factorised and residual where it is no power of four (nor
+ * factorised without a generator, of which it is a matter), fewer-tokens where no number of levels has the bits.
  *
  * The commands are those of the program, as a user would type them; a method is the options it gives to them. */
 #ifndef POET_CLI_SWEEP_CELLS_H
@@ -29,6 +31,7 @@ typedef enum sweep_method {
     SWEEP_LEAST_USED,
     SWEEP_RANDOM,
     SWEEP_FSQ,
+    SWEEP_FACTORISED,
     SWEEP_FEWER_TOKENS,
     SWEEP_RESIDUAL,
     SWEEP_METHODS,

@@ -1,6 +1,7 @@
 #!/bin/bash
 # sweep.sh PROGRAM: a tiny sweep; one that is killed ends with the same cells; what eval sweep refuses.
 . "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+limit=300 # a sweep is some thirty processes
 
 # ---- help ----
 
@@ -19,9 +20,9 @@ done < <(sed -n 's/^  \(pocketpoet .*\)/\1/p' <<<"$page")
 sweep=(eval sweep "${data[@]}" -o sweep --threads 1 --tokenizer-steps 3 --generator-steps 2 --feature-steps 2
   --tokenizer-options "--dim 6 --width 8 --decoder-blocks 1" --generator-options "${tiny[*]}"
   --train-clips 20 --count 4 --captions 2 --distribution 8 --speed 0.05)
-small_grid=(-m retrained,merge,residual -k 16,8)
+small_grid=(-m retrained,merge,residual,factorised -k 16,8)
 works "${sweep[@]}" "${small_grid[@]}" --list --json
-for cell in features retrained-16-s1 residual-16-s1 retrained-8-s1 merge-8-s1; do
+for cell in features retrained-16-s1 factorised-16-s1 residual-16-s1 retrained-8-s1 merge-8-s1; do
   [[ $stdout == *"\"cell\": \"$cell\""* ]] || fail "--list has no $cell: $stdout"
 done
 # What is shrunk has fewer codes than the greatest K, and 8 has no whole root.
@@ -34,7 +35,9 @@ done
 works "${sweep[@]}" -m fewer-tokens -k 256,64,32,16 --list
 [ "$(grep -o 'fewer-tokens-[0-9]*' <<<"$stdout" | tr '\n' ' ')" = "fewer-tokens-64 fewer-tokens-16 " ] || fail "fewer-tokens: $stdout"
 works "${sweep[@]}" -k 64 --list
-[[ $stdout == *retrained-64-s1*fsq-64-s1*residual-64-s1* ]] || fail "all methods: $stdout"
+[[ $stdout == *retrained-64-s1*fsq-64-s1*factorised-64-s1*residual-64-s1* ]] || fail "all methods: $stdout"
+works "${sweep[@]}" -k 64 --generator-steps 0 --list
+[[ $stdout == *fsq-64-s1* && $stdout != *factorised* ]] || fail "factorised is of generators: $stdout"
 works "${sweep[@]}" -k 8 -m fsq,random --seeds 2 --list
 [[ $stdout == *"fsq-8-s1"*"fsq-8-s2"* && $stdout != *random* ]] || fail "seeds: $stdout"
 
@@ -50,7 +53,7 @@ cells() {
 mkdir whole killed
 cd whole
 works "${sweep[@]}" "${small_grid[@]}"
-[[ $stdout == *"cells: 5"*"done: 5"*"report: sweep/report.html"* ]] || fail "eval sweep: $stdout"
+[[ $stdout == *"cells: 6"*"done: 6"*"report: sweep/report.html"* ]] || fail "eval sweep: $stdout"
 cd ..
 
 cd killed
@@ -83,14 +86,16 @@ diff <(cells whole/sweep) <(cells killed/sweep) || fail "the cells of a killed s
 # ---- what comes of it ----
 
 cd whole/sweep
-[ "$(wc -l <sweep.jsonl)" = 4 ] || fail "sweep.jsonl has $(wc -l <sweep.jsonl) lines"
-[ "$(wc -l <sweep.csv)" = 5 ] || fail "sweep.csv has $(wc -l <sweep.csv) lines"
+[ "$(wc -l <sweep.jsonl)" = 5 ] || fail "sweep.jsonl has $(wc -l <sweep.jsonl) lines"
+[ "$(wc -l <sweep.csv)" = 6 ] || fail "sweep.csv has $(wc -l <sweep.csv) lines"
 [ "$(awk -F, '{ print NF }' sweep.csv | sort -u | wc -l)" = 1 ] || fail "sweep.csv has rows of different lengths"
 cell=$(cat cells/merge-8-s1.json)
 # 2 x 8 x 8 codes of 3 bits; residual: two levels of 4 codes have the 4 bits of 16.
 [[ $cell == *'"tokens_per_clip": 128'*'"raw_bits_per_clip": 384.0'* ]] || fail "bits of merge-8-s1: $cell"
 [[ $(cat cells/residual-16-s1.json) == *'"level_codes": 4,'*'"tokens_per_clip": 256'*'"raw_bits_per_clip": 512.0'* ]] ||
   fail "bits of residual-16-s1: $(cat cells/residual-16-s1.json)"
+[[ $(cat cells/factorised-16-s1.json) == *'"level_codes": 4,'*'"levels": 2,'*"--fsq-levels 4,4 --levels 2"* ]] ||
+  fail "factorised-16-s1: $(cat cells/factorised-16-s1.json)"
 for key in psnr ssim codes_used perplexity bits_per_clip samples_median under_100 caption_accuracy_seen \
   reconstructed_frechet generated_frechet generated_precision generated_recall generated_density generated_coverage \
   tokenizer_bytes generator_bytes codes_per_second softmax_share peak_memory seconds; do
