@@ -102,8 +102,8 @@ typedef struct sweep_steps {
     bool failed;
 } sweep_steps;
 
-/* The commands of a cell, in order. Free also after a failure. */
-poet_status sweep_steps_create(const sweep_plan *plan, int cell, sweep_steps *out);
+/* The commands of the cell of that index, in order. Free also after a failure. */
+poet_status sweep_steps_create(const sweep_plan *plan, int index, sweep_steps *out);
 void sweep_steps_free(sweep_steps *steps);
 
 #endif

@@ -16,7 +16,7 @@ poet_status sweep_open(const sweep_plan *plan);
 
 /* Makes a cell, if it is not done, and first what it needs. A cell that another process is at work on is waited for, or
  * with wait false left alone: *busy. POET_ERR_DEVICE when a command failed: it has said why. */
-poet_status sweep_run(const sweep_plan *plan, int cell, bool wait, const poet_task *task,
+poet_status sweep_run(const sweep_plan *plan, int index, bool wait, const poet_task *task,
                       bool *busy);
 
 /* The value at a path of names between dots, NULL where there is none. */
