@@ -2,28 +2,34 @@
 
 #include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static bool read_number(const char *folder, const char *name, double *out)
+/* The first line of a file. */
+static bool read_line(const char *folder, const char *name, char out[32])
 {
     char path[POET_ENERGY_PATH + 32];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *file = fopen(path, "r");
-    bool found = file && fscanf(file, "%lf", out) == 1;
+    bool found = file && fgets(out, 32, file);
     if (file)
         fclose(file);
     return found;
 }
 
+static bool read_number(const char *folder, const char *name, double *out)
+{
+    char line[32], *end;
+    if (!read_line(folder, name, line))
+        return false;
+    *out = strtod(line, &end);
+    return end != line;
+}
+
 static bool is_package(const char *folder)
 {
-    char path[POET_ENERGY_PATH + 32], name[16] = "";
-    snprintf(path, sizeof path, "%s/name", folder);
-    FILE *file = fopen(path, "r");
-    bool found = file && fscanf(file, "%15s", name) == 1;
-    if (file)
-        fclose(file);
-    return found && strncmp(name, "package", sizeof "package" - 1) == 0;
+    char name[32];
+    return read_line(folder, "name", name) && strncmp(name, "package", sizeof "package" - 1) == 0;
 }
 
 static void add_package(poet_energy *e, const char *folder)

@@ -124,6 +124,13 @@ cd ..
 cd whole
 refuses 1 "sweep/sweep.json: the sweep there has another 'tokenizer_steps'" "${sweep[@]}" "${small_grid[@]}" --tokenizer-steps 4
 refuses 1 "another 'greatest_codes'" "${sweep[@]}" -m merge -k 32,8
+model=sweep/models/retrained-16-s1
+refuses 2 "--features wants --distribution" eval "${data[@]}" -m $model --captions 0 --features sweep/models/features/reader.safetensors
+refuses 2 "are too few to compare" eval "${data[@]}" -m $model --captions 0 --distribution 5
+refuses 1 "$model/tokenizer.safetensors: is not a reader" eval "${data[@]}" -m $model --captions 0 --distribution 8 \
+  --features $model/tokenizer.safetensors
+works eval "${data[@]}" -m $model --captions 0 --distribution 8 --json
+[[ $stdout == *'"features": "fresh"'*'"training"'*'"reconstructed"'*'"generated"'* ]] || fail "eval --distribution: $stdout"
 refuses 2 "eval sweep wants DATA" eval sweep -o x
 refuses 2 "eval sweep wants --output FOLDER" eval sweep "${data[@]}"
 refuses 2 "--methods: there is no method 'mrege'" "${sweep[@]}" -m mrege
