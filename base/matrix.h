@@ -7,4 +7,8 @@
  * column: such directions count for nothing. */
 void poet_cholesky_factor(double *matrix, int n);
 
+/* matrix (n,n), row-major, symmetric: its eigenvalues in out[n], in no order, by Jacobi's rotations (1846; the cyclic order of
+ * Forsythe and Henrici 1960). The matrix is overwritten. */
+void poet_symmetric_eigenvalues(double *matrix, int n, double *out);
+
 #endif

@@ -98,11 +98,14 @@ static poet_status eval(cli_context *context, cli_eval_run *run, json_t *out)
     POET_TRY(eval_tokenizer(run, out));
     if (run->pair.generator)
         POET_TRY(eval_bits(run, out));
-    return cli_eval_captions(run, out);
+    POET_TRY(cli_eval_captions(run, out));
+    POET_TRY(cli_eval_distribution(run, out));
+    return cli_eval_speed(run, out);
 }
 
 static const cli_command parts[] = {
     {"coverage", "whether a codebook is enough for clips", cmd_eval_coverage},
+    {"sweep", "quality against codebook size, as a report", cmd_eval_sweep},
 };
 
 static poet_status eval_model(cli_context *context, int argc, char **argv)
@@ -123,6 +126,14 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
         CLI_TEXT("reader-attributes", 0, &run.reader_attributes, "LIST", NULL,
                  "those of the reader that must be right all together, e.g. subject,action; "
                  "without it, all"),
+        CLI_INT("distribution", 0, &run.compared, 0, 1000000, "N", "0",
+                "compare so many reconstructed and generated clips with held-out ones as sets: "
+                "Fréchet distance, precision, recall, density, coverage of their features"),
+        CLI_PATH("features", 0, &run.features_path, "FILE", NULL,
+                 "a reader (train-reader) whose features these are; without it, those of a network "
+                 "with random weights"),
+        CLI_DOUBLE("speed", 0, &run.speed_seconds, 0, 3600, "SECONDS", "0",
+                   "write clips one by one for so long, and take the time of training steps"),
         CLI_INT("batch", 'b', &run.batch, 1, 256, "N", "16", "clips written together"),
         CLI_FLOAT("guidance", 0, &run.sampling.guidance, 0, 100, "G", "1.5", "as for generate"),
         CLI_FLOAT("temperature", 0, &run.sampling.temperature, 0, 100, "T", "0.9",
@@ -147,7 +158,8 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
             "found in it. The reader that finds them is judged first, on clips as they are\n"
             "and on reconstructions.\n"
             "\n"
-            "'eval coverage' is a command of its own: whether a codebook is enough for clips.\n"
+            "'eval coverage' and 'eval sweep' are commands of their own: whether a codebook\n"
+            "is enough for clips, and quality against codebook size.\n"
             "\n" CLI_DATA_HELP,
         .examples = "eval synth:shapes --model shapes --json\n"
                     "eval my-data --tokenizer tokenizer.safetensors\n"

@@ -10,7 +10,7 @@ static bool is_built_in(const char *spec)
     return strncmp(spec, synth_prefix, sizeof synth_prefix - 1) == 0;
 }
 
-static poet_clip_writer writer_of(const cli_eval_run *run)
+poet_clip_writer cli_eval_writer(const cli_eval_run *run)
 {
     return (poet_clip_writer){.tokenizer = run->pair.tokenizer,
                               .generator = run->pair.generator,
@@ -47,8 +47,10 @@ static json_t *score_json(poet_synth_set set, const poet_attribute_score *score)
 static poet_status eval_set(const cli_eval_run *run, poet_synth_set set, json_t *out)
 {
     poet_clip shape = poet_dataset_geometry(run->dataset);
-    poet_caption_run captions = {
-        .writer = writer_of(run), .set = set, .options = poet_synth_defaults(), .n = run->captions};
+    poet_caption_run captions = {.writer = cli_eval_writer(run),
+                                 .set = set,
+                                 .options = poet_synth_defaults(),
+                                 .n = run->captions};
     captions.options.t = shape.t;
     captions.options.h = shape.h;
     captions.options.w = shape.w;
@@ -128,7 +130,7 @@ poet_status cli_eval_open_reader(cli_eval_run *run)
 static poet_status eval_dataset(const cli_eval_run *run, json_t *out)
 {
     const poet_attribute_list *list = &poet_classifier_get_config(run->reader)->attributes;
-    poet_dataset_caption_run captions = {.writer = writer_of(run),
+    poet_dataset_caption_run captions = {.writer = cli_eval_writer(run),
                                          .reader = run->reader,
                                          .dataset = run->dataset,
                                          .selected = run->selected,

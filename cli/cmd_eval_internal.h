@@ -11,9 +11,10 @@
 
 typedef struct cli_eval_run {
     const char *model, *tokenizer, *spec; /* a model, or a tokenizer alone; the clips */
-    const char *reader_path, *reader_attributes;
+    const char *reader_path, *reader_attributes, *features_path;
     cli_data data;
-    int clips, captions, batch;
+    int clips, captions, batch, compared;
+    double speed_seconds;
     poet_sampling sampling;
     uint64_t seed;
     cli_pair pair;
@@ -24,9 +25,19 @@ typedef struct cli_eval_run {
 } cli_eval_run;
 
 poet_status cmd_eval_coverage(cli_context *context, int argc, char **argv);
+poet_status cmd_eval_sweep(cli_context *context, int argc, char **argv);
 
 /* After pair and dataset are open: the reader, if one is asked for, and whether it is for these clips. */
 poet_status cli_eval_open_reader(cli_eval_run *run);
+
+/* What writes and reconstructs clips for this run. */
+poet_clip_writer cli_eval_writer(const cli_eval_run *run);
+
+/* Adds "distribution", where clips are to be compared. cmd_eval_distribution.c */
+poet_status cli_eval_distribution(const cli_eval_run *run, json_t *out);
+
+/* Adds "speed", where there is a generator and it is asked for. cmd_eval_speed.c */
+poet_status cli_eval_speed(const cli_eval_run *run, json_t *out);
 
 /* Adds "caption_accuracy", where there is a reader. */
 poet_status cli_eval_captions(cli_eval_run *run, json_t *out);

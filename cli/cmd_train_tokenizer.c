@@ -78,7 +78,7 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
         CLI_CHOICE("quantizer", 0, &run->quantizer, quantizers, "NAME", "vq",
                    "how vectors become codes"),
         CLI_INT("levels", 0, &c->levels, 1, POET_MAX_RESIDUAL_LEVELS, "N", "1",
-                "depth of the residual quantizer (vq)"),
+                "depth of the residual quantizer (vq); codes that share the channels (fsq)"),
         CLI_TEXT("fsq-levels", 0, &run->fsq_levels, "LIST", NULL,
                  "steps of each channel (fsq), e.g. 8,5,5,5 for 1,000 codes"),
         CLI_INT("crop", 0, &run->crop, 0, 4096, "N", "0",

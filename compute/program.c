@@ -328,7 +328,10 @@ poet_status poet_program_run(poet_program *program)
             return poet_context(status, "%s: %s", call->name, poet_op_name(call->op));
         if (profile) {
             POET_TRY(backend->sync(device));
-            profile->seconds[call->op] += poet_seconds() - start;
+            double seconds = poet_seconds() - start;
+            profile->seconds[call->op] += seconds;
+            if (profile->call_seconds)
+                profile->call_seconds[c] += seconds;
             profile->calls[call->op]++;
         }
     }

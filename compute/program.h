@@ -44,6 +44,8 @@ poet_status poet_program_run(poet_program *program);
 typedef struct poet_profile {
     double seconds[POET_OP_COUNT];
     int64_t calls[POET_OP_COUNT];
+    double
+        *call_seconds; /* the same by poet_program_call's index, of the caller; NULL: not wanted */
 } poet_profile;
 
 void poet_program_profile(poet_program *program, poet_profile *profile); /* NULL switches it off */

@@ -19,8 +19,6 @@ static poet_status check(const poet_classifier_config *c)
     if (c->width < MIN_WIDTH || c->width > MAX_WIDTH || c->width % 8)
         return POET_FAIL(POET_ERR_ARG, "reader: width = %d is not a multiple of 8 up to %d",
                          c->width, MAX_WIDTH);
-    if (c->attributes.count < 1)
-        return POET_FAIL(POET_ERR_ARG, "a reader without attributes");
     return POET_OK;
 }
 
@@ -182,7 +180,7 @@ static poet_status prepare(poet_classifier *r)
     if (!g)
         return POET_ERR_NOMEM;
     poet_val frames = poet_input(g, "frames", POET_U8, POET_SHAPE(1, c->t, c->h, c->w, 3));
-    poet_classifier_build(g, c, frames, POET_NONE, logits);
+    poet_result(g, "features", poet_classifier_build(g, c, frames, POET_NONE, logits));
     for (int i = 0; i < c->attributes.count; i++) {
         char name[24];
         output_name(i, name);
@@ -210,14 +208,26 @@ poet_status poet_classifier_fits(const poet_classifier *classifier, const poet_c
     return POET_OK;
 }
 
-poet_status poet_classifier_read(poet_classifier *r, const poet_clip *clip, int32_t *value)
+static poet_status look_at(poet_classifier *r, const poet_clip *clip)
 {
-    const poet_classifier_config *c = &r->config;
     POET_TRY(poet_classifier_fits(r, clip));
     POET_TRY(prepare(r));
     POET_TRY(poet_program_set_by_name(r->program, "frames", clip->pixels,
                                       (size_t)clip->t * poet_clip_frame_bytes(clip)));
-    POET_TRY(poet_program_run(r->program));
+    return poet_program_run(r->program);
+}
+
+poet_status poet_classifier_features(poet_classifier *classifier, const poet_clip *clip, float *out)
+{
+    size_t count = (size_t)poet_classifier_feature_count(classifier);
+    POET_TRY(look_at(classifier, clip));
+    return poet_program_get_by_name(classifier->program, "features", out, count * sizeof *out);
+}
+
+poet_status poet_classifier_read(poet_classifier *r, const poet_clip *clip, int32_t *value)
+{
+    const poet_classifier_config *c = &r->config;
+    POET_TRY(look_at(r, clip));
     for (int i = 0; i < c->attributes.count; i++) {
         float logits[POET_MAX_VALUES];
         char name[24];

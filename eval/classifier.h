@@ -13,7 +13,7 @@
 typedef struct poet_classifier_config {
     int t, h, w; /* of the clips that it reads; t = 1+4n */
     int width;   /* channels of the first convolutions, a multiple of 8: 8 .. 256 */
-    poet_attribute_list attributes;
+    poet_attribute_list attributes; /* none: it reads nothing, and has features alone */
 } poet_classifier_config;
 
 typedef struct poet_classifier poet_classifier;
@@ -40,6 +40,13 @@ poet_status poet_classifier_fits(const poet_classifier *classifier, const poet_c
 /* The likeliest value of each attribute: value[attributes.count]. MISMATCH as for poet_classifier_fits. */
 poet_status poet_classifier_read(poet_classifier *classifier, const poet_clip *clip,
                                  int32_t *value);
+
+/* What its last layers read: one vector of a clip, of poet_classifier_feature_count numbers. Clips that show alike things have alike
+ * vectors, after training more than with fresh weights; but with those, too, they tell how sets of clips differ (Naeem et al. 2020,
+ * section 4, who prefer them where a trained network knows other pictures). MISMATCH as for poet_classifier_fits. */
+int poet_classifier_feature_count(const poet_classifier *classifier);
+poet_status poet_classifier_features(poet_classifier *classifier, const poet_clip *clip,
+                                     float *out);
 
 /* ---- judging ---- */
 

@@ -15,10 +15,10 @@ struct poet_classifier {
     poet_program *program; /* reads one clip; NULL at the start and after the weights changed */
 };
 
-/* frames (B,T,H,W,3), U8 -> logits[attributes.count], each (B, count of values). step: I32 (1) for the draws of training,
- * POET_NONE for reading. */
-void poet_classifier_build(poet_graph *g, const poet_classifier_config *config, poet_val frames,
-                           poet_val step, poet_val logits[POET_MAX_ATTRIBUTES]);
+/* frames (B,T,H,W,3), U8 -> logits[attributes.count], each (B, count of values), and what they are linear maps of,
+ * features (B, poet_classifier_feature_count). step: I32 (1) for the draws of training, POET_NONE for reading. */
+poet_val poet_classifier_build(poet_graph *g, const poet_classifier_config *config, poet_val frames,
+                               poet_val step, poet_val logits[POET_MAX_ATTRIBUTES]);
 
 /* The value of "reader.config"; poet_free. NULL when memory ran out. */
 char *poet_classifier_config_text(const poet_classifier_config *config);

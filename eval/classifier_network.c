@@ -84,14 +84,20 @@ static poet_val summary(poet_graph *g, poet_val x, int64_t channels)
     return poet_reshape(g, x, POET_SHAPE(b, channels));
 }
 
-void poet_classifier_build(poet_graph *g, const poet_classifier_config *config, poet_val frames,
-                           poet_val step, poet_val logits[POET_MAX_ATTRIBUTES])
+int poet_classifier_feature_count(const poet_classifier *classifier)
+{
+    return classifier->config.width * (STAGES + 1);
+}
+
+poet_val poet_classifier_build(poet_graph *g, const poet_classifier_config *config, poet_val frames,
+                               poet_val step, poet_val logits[POET_MAX_ATTRIBUTES])
 {
     poet_scope_begin(g, "reader");
     poet_val x = poet_patchify(g, frames, patch_of(config));
     for (int i = 0; i < STAGES; i++)
         x = stage(g, i, x, (int64_t)config->width * (i + 1));
     x = summary(g, x, (int64_t)config->width * (STAGES + 1));
+    poet_val features = x;
     if (step.id >= 0)
         x = poet_dropout(g, x, step, dropped_share, DROPOUT_SEED);
     for (int i = 0; i < config->attributes.count; i++) {
@@ -100,4 +106,5 @@ void poet_classifier_build(poet_graph *g, const poet_classifier_config *config, 
         logits[i] = poet_linear(g, name, x, config->attributes.item[i].count, silent);
     }
     poet_scope_end(g);
+    return features;
 }

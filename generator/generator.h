@@ -140,6 +140,18 @@ poet_generator_training poet_generator_training_defaults(void);
 poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,
                                  poet_memory *memory);
 
+/* Where the time of a training step goes, in seconds: the whole step, and the part of it that is on logits: the last layer and
+ * the cross-entropy, forward and backward, without the update of their weights. What the size of the codebook costs. */
+typedef struct poet_step_profile {
+    double seconds, softmax;
+} poet_step_profile;
+
+/* Runs a step to warm up and `steps` more, whose means are returned; nothing is learned. training as for poet_generator_train;
+ * of its train only optim and precision are read. generator/step_profile.c */
+poet_status poet_generator_profile(poet_generator *generator,
+                                   const poet_generator_training *training, int steps,
+                                   poet_step_profile *out);
+
 /* Bits per clip of n clips under the model given their captions: bits[n]. No caption where it is
  * NULL, and for none of them where captions is. */
 poet_status poet_generator_score(poet_generator *generator, int n, const int32_t *codes,

@@ -192,4 +192,25 @@ poet_val poet_model_loss(poet_graph *g, const poet_generator_config *config, int
 poet_status poet_sequence_batch_set(const poet_generator_config *config,
                                     const poet_sequence_batch *batch, poet_program *program);
 
+/* ---- train_generator.c: the program of a training step, and its batches ---- */
+
+typedef struct poet_feeder {
+    poet_generator *m;
+    const poet_generator_training *training;
+    int rows; /* of the batch, after packing */
+    poet_sequence_batch batch;
+    int32_t *codes;
+    const char **captions;
+} poet_feeder;
+
+/* Free also after a failure. */
+poet_status poet_feeder_create(poet_generator *m, const poet_generator_training *training,
+                               poet_feeder *out);
+void poet_feeder_free(poet_feeder *feeder);
+
+poet_status poet_feeder_program(poet_feeder *feeder, poet_program **out);
+
+/* A poet_feed_fn; opaque is a poet_feeder. */
+poet_status poet_feeder_feed(void *opaque, int64_t step, poet_program *program);
+
 #endif

@@ -18,15 +18,6 @@ poet_generator_training poet_generator_training_defaults(void)
     return r;
 }
 
-typedef struct feeder {
-    poet_generator *m;
-    const poet_generator_training *training;
-    int rows; /* of the batch, after packing */
-    poet_sequence_batch batch;
-    int32_t *codes;
-    const char **captions;
-} feeder;
-
 /* Whether an example goes without its caption: a draw of (seed, step, row). */
 static bool drops_text(const poet_generator_training *r, int64_t step, int row)
 {
@@ -35,9 +26,9 @@ static bool drops_text(const poet_generator_training *r, int64_t step, int row)
     return poet_rng_uniform(&rng) < r->drop_text;
 }
 
-static poet_status feed(void *opaque, int64_t step, poet_program *program)
+poet_status poet_feeder_feed(void *opaque, int64_t step, poet_program *program)
 {
-    feeder *f = opaque;
+    poet_feeder *f = opaque;
     const poet_generator_training *r = f->training;
     int64_t per_clip = poet_grid_codes(&f->m->config.grid);
     POET_TRY(r->tokens(r->opaque, step, r->b, f->codes, f->captions));
@@ -50,7 +41,7 @@ static poet_status feed(void *opaque, int64_t step, poet_program *program)
 
 /* How many groups of a batch are written: what the first batches need, and a tenth. A batch that
  * needs more leaves some out. */
-static poet_status measure_rows(feeder *f, int32_t *grouped)
+static poet_status measure_rows(poet_feeder *f, int32_t *grouped)
 {
     enum { BATCHES = 16 };
 
@@ -72,25 +63,50 @@ static poet_status measure_rows(feeder *f, int32_t *grouped)
     return POET_OK;
 }
 
-static poet_status build(poet_generator *m, const poet_generator_training *r, int rows,
-                         poet_program **out)
+poet_status poet_feeder_create(poet_generator *m, const poet_generator_training *training,
+                               poet_feeder *out)
 {
+    const poet_generator_config *c = &m->config;
+    size_t b = (size_t)training->b, per_clip = (size_t)poet_grid_codes(&c->grid);
+    int32_t *grouped = poet_calloc(per_clip, sizeof *grouped);
+    *out = (poet_feeder){.m = m, .training = training};
+    out->codes = poet_calloc(b * per_clip, sizeof *out->codes);
+    out->captions = poet_calloc(b, sizeof *out->captions);
+    poet_status status =
+        grouped && out->codes && out->captions ? measure_rows(out, grouped) : POET_ERR_NOMEM;
+    if (!status)
+        status = poet_sequence_batch_create(c, training->b, out->rows, &out->batch);
+    poet_free(grouped);
+    return status;
+}
+
+void poet_feeder_free(poet_feeder *feeder)
+{
+    poet_free(feeder->captions);
+    poet_free(feeder->codes);
+    poet_sequence_batch_free(&feeder->batch);
+}
+
+poet_status poet_feeder_program(poet_feeder *feeder, poet_program **out)
+{
+    poet_generator *m = feeder->m;
+    const poet_generator_training *r = feeder->training;
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
         return POET_ERR_NOMEM;
     poet_graph_set_precision(g, r->train.precision);
-    poet_optimize(g, poet_model_loss(g, &m->config, r->b, rows, NULL, NULL), &r->train.optim);
+    poet_optimize(g, poet_model_loss(g, &m->config, r->b, feeder->rows, NULL, NULL),
+                  &r->train.optim);
     return poet_program_create(g, out);
 }
 
-static poet_status train(poet_generator *m, const poet_generator_training *r,
-                         const poet_train_config *config, poet_memory *memory)
+static poet_status train(poet_generator *m, poet_feeder *f, const poet_train_config *config,
+                         poet_memory *memory)
 {
     int64_t step;
     poet_program *program;
     POET_TRY(poet_train_resume(config, m->params, &step));
-    feeder *f = config->opaque;
-    POET_TRY(build(m, r, f->rows, &program));
+    POET_TRY(poet_feeder_program(f, &program));
     poet_train_announce(config, m->params, program, memory);
     poet_status status = poet_train_run(config, m->params, program, step);
     poet_program_destroy(program);
@@ -100,36 +116,25 @@ static poet_status train(poet_generator *m, const poet_generator_training *r,
 poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,
                                  poet_memory *memory)
 {
-    const poet_generator_config *c = &generator->config;
-    poet_generator_forget_programs(generator);
-    feeder f = {.m = generator, .training = training};
-    size_t b = (size_t)training->b, per_clip = (size_t)poet_grid_codes(&c->grid);
-    int32_t *grouped = poet_calloc(per_clip, sizeof *grouped);
-    f.codes = poet_calloc(b * per_clip, sizeof *f.codes);
-    f.captions = poet_calloc(b, sizeof *f.captions);
-    poet_status status =
-        grouped && f.codes && f.captions ? measure_rows(&f, grouped) : POET_ERR_NOMEM;
-    if (!status)
-        status = poet_sequence_batch_create(c, training->b, f.rows, &f.batch);
-    poet_free(grouped);
+    poet_feeder f;
     char config_text[512], batch_text[96];
-    poet_generator_config_text(c, config_text);
+    poet_generator_forget_programs(generator);
+    poet_status status = poet_feeder_create(generator, training, &f);
+    poet_generator_config_text(&generator->config, config_text);
     snprintf(batch_text, sizeof batch_text, "%d seed %llu text dropped %g", training->b,
              (unsigned long long)training->seed, (double)training->drop_text);
     poet_pair pairs[] = {{"generator.config", config_text}, {"train.batch", batch_text}};
     poet_train_config config = training->train;
     config.pairs = pairs;
     config.n_pairs = 2;
-    config.feed = feed;
+    config.feed = poet_feeder_feed;
     config.opaque = &f;
     if (!status)
-        status = train(generator, training, &config, memory);
+        status = train(generator, &f, &config, memory);
     poet_generator_forget_programs(generator); /* a report may have made some */
     if (!status)
         status = poet_train_finish(generator->params);
-    poet_free(f.captions);
-    poet_free(f.codes);
-    poet_sequence_batch_free(&f.batch);
+    poet_feeder_free(&f);
     return status;
 }
 

@@ -30,18 +30,40 @@ static poet_status in_range(const char *name, int64_t value, int64_t low, int64_
     return POET_OK;
 }
 
-static poet_status complete_fsq(poet_tokenizer_config *config)
+/* The codes of channels [first, first + count). */
+static poet_status multiply(const poet_tokenizer_config *config, int first, int count, int *out)
 {
-    POET_TRY(
-        in_range("the number of FSQ channels", config->fsq_channels, 1, POET_MAX_FSQ_CHANNELS));
     int64_t codes = 1;
-    for (int i = 0; i < config->fsq_channels; i++) {
+    for (int i = first; i < first + count; i++) {
         POET_TRY(in_range("an FSQ level count", config->fsq_levels[i], 2, 1024));
         codes *= config->fsq_levels[i];
         POET_TRY(in_range("the product of the FSQ levels", codes, 2, POET_MAX_CODES));
     }
-    config->codes = (int)codes;
-    config->dim = config->fsq_channels;
+    *out = (int)codes;
+    return POET_OK;
+}
+
+static poet_status complete_fsq(poet_tokenizer_config *config)
+{
+    int n = config->fsq_channels;
+    POET_TRY(in_range("the number of FSQ channels", n, 1, POET_MAX_FSQ_CHANNELS));
+    POET_TRY(in_range("levels", config->levels, 1, n));
+    int share = n / config->levels;
+    if (n % config->levels)
+        return POET_FAIL(POET_ERR_ARG, "tokenizer: %d FSQ channels cannot be shared by %d levels",
+                         n, config->levels);
+    POET_TRY(multiply(config, 0, share, &config->codes));
+    for (int level = 1; level < config->levels; level++) {
+        int codes;
+        POET_TRY(multiply(config, level * share, share, &codes));
+        if (codes != config->codes)
+            return POET_FAIL(
+                POET_ERR_ARG,
+                "tokenizer: the FSQ channels of level %d make %d codes, those of level "
+                "0 make %d",
+                level, codes, config->codes);
+    }
+    config->dim = n;
     return POET_OK;
 }
 
@@ -68,7 +90,7 @@ poet_status poet_tokenizer_config_check(poet_tokenizer_config *config)
         POET_TRY(complete_lfq(config));
     POET_TRY(in_range("codes", config->codes, 2, POET_MAX_CODES));
     POET_TRY(in_range("levels", config->levels, 1,
-                      config->quantizer == POET_QUANTIZER_VQ ? POET_MAX_RESIDUAL_LEVELS : 1));
+                      config->quantizer == POET_QUANTIZER_LFQ ? 1 : POET_MAX_RESIDUAL_LEVELS));
     POET_TRY(in_range("dim", config->dim, 1, 128));
     POET_TRY(in_range("width", config->width, 8, 1024));
     POET_TRY(in_range("the number of encoder blocks", config->encoder_blocks, 0, 10));

@@ -37,10 +37,29 @@ static bool is_vq(const poet_tokenizer_config *config)
     return config->quantizer == POET_QUANTIZER_VQ;
 }
 
+/* Codes of the levels, each with an axis of its own at the end: (...,levels). */
+static poet_val join_levels(poet_graph *g, const poet_tokenizer_config *config,
+                            const poet_val *codes)
+{
+    int axis = poet_val_shape(g, codes[0])->ndim - 1;
+    return config->levels == 1 ? codes[0] : poet_concat(g, config->levels, codes, axis);
+}
+
+/* z (...,dim) -> quantized (...,dim) and codes (...,levels). The levels of a scalar quantizer share its channels out. */
 static poet_val scalar_quantize(poet_graph *g, const poet_tokenizer_config *config, poet_val z,
                                 poet_val *codes)
 {
-    return poet_fsq(g, z, config->fsq_levels, config->quantizer == POET_QUANTIZER_LFQ, codes);
+    poet_val part[POET_MAX_FSQ_CHANNELS] = {POET_NONE}, index[POET_MAX_FSQ_CHANNELS] = {POET_NONE};
+    int channels = config->dim / config->levels, axis = poet_val_shape(g, z)->ndim - 1;
+    for (int level = 0; level < config->levels; level++) {
+        int first = level * channels;
+        poet_val own = config->levels == 1 ? z : poet_slice(g, z, axis, first, channels);
+        part[level] = poet_fsq(g, own, config->fsq_levels + first,
+                               config->quantizer == POET_QUANTIZER_LFQ, &index[level]);
+        index[level] = with_level_axis(g, index[level]);
+    }
+    *codes = join_levels(g, config, index);
+    return config->levels == 1 ? part[0] : poet_concat(g, config->levels, part, axis);
 }
 
 poet_val poet_quantizer_encode(poet_graph *g, const poet_tokenizer_config *config, poet_val z)
@@ -48,7 +67,7 @@ poet_val poet_quantizer_encode(poet_graph *g, const poet_tokenizer_config *confi
     poet_val codes[POET_MAX_RESIDUAL_LEVELS] = {POET_NONE};
     if (!is_vq(config)) {
         scalar_quantize(g, config, z, codes);
-        return with_level_axis(g, codes[0]);
+        return codes[0];
     }
     for (int level = 0; level < config->levels; level++) {
         poet_val book = codebook(g, config, level);
@@ -57,8 +76,7 @@ poet_val poet_quantizer_encode(poet_graph *g, const poet_tokenizer_config *confi
         if (level + 1 < config->levels)
             z = subtract(g, z, poet_embed(g, book, index));
     }
-    int axis = poet_val_shape(g, codes[0])->ndim - 1;
-    return config->levels == 1 ? codes[0] : poet_concat(g, config->levels, codes, axis);
+    return join_levels(g, config, codes);
 }
 
 static poet_val level_vectors(poet_graph *g, const poet_tokenizer_config *config, int level,
@@ -66,8 +84,11 @@ static poet_val level_vectors(poet_graph *g, const poet_tokenizer_config *config
 {
     if (is_vq(config))
         return poet_embed(g, codebook(g, config, level), index);
-    return poet_fsq_codes(g, index, config->dim, config->fsq_levels,
-                          config->quantizer == POET_QUANTIZER_LFQ);
+    int channels = config->dim / config->levels, first = level * channels;
+    poet_val v = poet_fsq_codes(g, index, channels, config->fsq_levels + first,
+                                config->quantizer == POET_QUANTIZER_LFQ);
+    int axis = poet_val_shape(g, v)->ndim - 1;
+    return config->levels == 1 ? v : poet_pad(g, v, axis, first, config->dim - channels - first);
 }
 
 poet_val poet_quantizer_decode(poet_graph *g, const poet_tokenizer_config *config, poet_val codes)
@@ -116,12 +137,10 @@ poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training
     poet_quantized q = {.penalty = POET_NONE};
     if (config->quantizer == POET_QUANTIZER_FSQ) {
         q.vectors = scalar_quantize(g, config, z, &q.codes);
-        q.codes = with_level_axis(g, q.codes);
         return q;
     }
     if (config->quantizer == POET_QUANTIZER_LFQ) {
         q.vectors = scalar_quantize(g, config, z, &q.codes);
-        q.codes = with_level_axis(g, q.codes);
         poet_val commit = poet_mse(g, z, poet_stop_grad(g, q.vectors));
         poet_val entropy = poet_lfq_entropy(g, z, temperature, gamma);
         q.penalty = poet_scale(g, poet_add(g, commit, entropy), training->commitment);
@@ -136,8 +155,7 @@ poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training
         sum = level ? poet_add(g, sum, vectors) : vectors;
         rest = subtract(g, rest, vectors);
     }
-    int axis = poet_val_shape(g, codes[0])->ndim - 1;
-    q.codes = config->levels == 1 ? codes[0] : poet_concat(g, config->levels, codes, axis);
+    q.codes = join_levels(g, config, codes);
     q.vectors = poet_straight_through(g, sum, z);
     q.penalty = poet_scale(g, poet_mse(g, z, sum), training->commitment);
     return q;

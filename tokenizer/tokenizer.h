@@ -38,8 +38,9 @@ enum {
 typedef struct poet_tokenizer_config {
     int patch; /* pixels: 4 or 8 */
     poet_quantizer quantizer;
-    int codes;  /* K of each level; FSQ: the product of fsq_levels; LFQ: a power of two */
-    int levels; /* depth of the residual quantizer; 1 for FSQ and LFQ */
+    int codes;  /* K of each level; FSQ: the product of a level's fsq_levels; LFQ: a power of two */
+    int levels; /* depth of the residual quantizer; 1 for LFQ. FSQ: its channels are shared out, so that one code of K becomes
+                   several of few: a factorised vocabulary (Yu et al. 2024, MAGVIT-v2, arXiv 2310.05737) */
     int fsq_channels;
     int fsq_levels[POET_MAX_FSQ_CHANNELS];
     int dim;   /* of a code vector; FSQ: fsq_channels, LFQ: log2(codes) */

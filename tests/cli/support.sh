@@ -19,10 +19,11 @@ fail() {
 }
 
 # run ARGUMENTS...: sets $status; stdout and stderr go to files of those names beside the scratch
-# folder's contents.
+# folder's contents. It is ended after $limit seconds.
+limit=60
 run() {
   status=0
-  timeout 60 "$program" "$@" >"$scratch.stdout" 2>"$scratch.stderr" </dev/null || status=$?
+  timeout $limit "$program" "$@" >"$scratch.stdout" 2>"$scratch.stderr" </dev/null || status=$?
   stdout=$(cat "$scratch.stdout") stderr=$(cat "$scratch.stderr")
   rm -f "$scratch.stdout" "$scratch.stderr"
 }

@@ -1,6 +1,7 @@
 /* base/: errors, memory, random numbers, bits and files. */
 #include "base/bits.h"
 #include "base/file.h"
+#include "base/matrix.h"
 #include "base/memory.h"
 #include "base/rng.h"
 #include "tests/support/check.h"
@@ -133,8 +134,37 @@ static void test_file(void)
     poet_free(path);
 }
 
+static int rising(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* 2 on the diagonal and -1 beside it: the eigenvalues are 2 - 2 cos(pi k / (n + 1)). */
+static void test_eigenvalues(void)
+{
+    enum { SIDE = 24 };
+
+    double m[SIDE * SIDE] = {0}, values[SIDE];
+    for (int i = 0; i < SIDE; i++) {
+        m[i * SIDE + i] = 2;
+        if (i)
+            m[i * SIDE + i - 1] = m[(i - 1) * SIDE + i] = -1;
+    }
+    poet_symmetric_eigenvalues(m, SIDE, values);
+    qsort(values, SIDE, sizeof *values, rising);
+    for (int k = 1; k <= SIDE; k++)
+        CHECK_CLOSE(values[k - 1], 2 - 2 * cos(M_PI * k / (SIDE + 1)), 1e-12);
+    double zero[4] = {0}, one[1] = {-3};
+    poet_symmetric_eigenvalues(zero, 2, values);
+    CHECK(values[0] == 0 && values[1] == 0);
+    poet_symmetric_eigenvalues(one, 1, values);
+    CHECK(values[0] == -3);
+}
+
 int main(void)
 {
+    test_eigenvalues();
     test_status();
     test_memory();
     test_philox();

@@ -306,6 +306,43 @@ static void test_refused(poet_device *device)
                 "0.png");
 }
 
+/* A vector of each clip, of a network that reads nothing too; a reader's is the same after saving and loading. */
+static void test_features(poet_device *device)
+{
+    enum { COUNT = 40 };
+
+    poet_dataset *dataset = open_shapes(4, 1);
+    poet_clip shape = poet_dataset_geometry(dataset);
+    poet_classifier_config config = {.t = shape.t, .h = shape.h, .w = shape.w, .width = 8};
+    poet_classifier *networks[3];
+    float features[3][2][COUNT];
+    int32_t value[1];
+    CHECK_OK(poet_classifier_create(device, &config, 1, &networks[0]));
+    networks[1] = create(device, dataset, "colour");
+    CHECK_OK(poet_classifier_save(networks[1], in_root("features.safetensors"), false));
+    CHECK_OK(poet_classifier_load(device, in_root("features.safetensors"), &networks[2]));
+    for (int k = 0; k < 3; k++) {
+        CHECK_INT(poet_classifier_feature_count(networks[k]), COUNT);
+        for (int i = 0; i < 2; i++) {
+            poet_example example;
+            CHECK_OK(poet_dataset_read(dataset, POET_SPLIT_TRAIN, (uint64_t)i, &example));
+            CHECK_OK(poet_classifier_features(networks[k], &example.clip, features[k][i]));
+            CHECK_OK(k ? poet_classifier_read(networks[k], &example.clip, value) : POET_OK);
+            poet_example_free(&example);
+        }
+        CHECK(memcmp(features[k][0], features[k][1], sizeof features[k][0]) != 0);
+        for (int j = 0; j < COUNT; j++)
+            CHECK(isfinite((double)features[k][0][j]));
+    }
+    CHECK(memcmp(features[1], features[2], sizeof features[1]) == 0);
+    poet_clip other = {.t = 5, .h = 16, .w = 16};
+    CHECK_FAILS(poet_classifier_features(networks[0], &other, features[0][0]), POET_ERR_MISMATCH,
+                "16x16");
+    for (int k = 0; k < 3; k++)
+        poet_classifier_destroy(networks[k]);
+    poet_dataset_close(dataset);
+}
+
 static bool stop_at_once(void *user)
 {
     (void)user;
@@ -352,6 +389,7 @@ int main(void)
     test_odd_sides(device);
     test_refused(device);
     test_resume(device);
+    test_features(device);
     poet_device_close(device);
     CHECK_INT(poet_memory_get_stats().blocks, 0);
     char command[64];

@@ -28,6 +28,15 @@ static void test_config(void)
     CHECK_OK(poet_tokenizer_config_parse(text, &back));
     CHECK(memcmp(&c, &back, sizeof c) == 0);
 
+    c.levels = 2;
+    CHECK_FAILS(poet_tokenizer_config_check(&c), POET_ERR_ARG, "3 FSQ channels cannot be shared");
+    c.fsq_channels = 2;
+    CHECK_FAILS(poet_tokenizer_config_check(&c), POET_ERR_ARG,
+                "level 1 make 5 codes, those of level 0 make 8");
+    c.fsq_levels[1] = 8;
+    CHECK_OK(poet_tokenizer_config_check(&c));
+    CHECK(c.codes == 8 && c.dim == 2);
+
     c = poet_tokenizer_defaults();
     c.quantizer = POET_QUANTIZER_LFQ;
     c.codes = 1000;

@@ -115,6 +115,46 @@ static void test_learning(poet_device *device)
     CHECK(lfq < 0.8 * lfq_start);
 }
 
+/* One code of 144 as two of 12, each on two of the channels: the same training, the same pictures. */
+static void test_factorised(poet_device *device)
+{
+    enum { HALF = 12 };
+
+    static uint8_t clip[T * PIXELS], out[2][T * PIXELS];
+    poet_tokenizer *t[2];
+    int32_t codes[2][2 * 16 * 4];
+    poet_grid grid[2];
+    float vectors[HALF * HALF * 4], halves[2 * HALF * 4];
+    support_draw_clip(HELD_OUT, T, H, W, clip);
+    for (int i = 0; i < 2; i++) {
+        poet_tokenizer_config c = small(POET_QUANTIZER_FSQ, 1);
+        c.levels = i + 1;
+        c.fsq_channels = 4;
+        c.fsq_levels[0] = c.fsq_levels[2] = 4;
+        c.fsq_levels[1] = c.fsq_levels[3] = 3;
+        CHECK_OK(poet_tokenizer_config_check(&c));
+        CHECK(c.codes == (i ? HALF : HALF * HALF) && c.dim == 4);
+        poet_tokenizer_training r = training_of(6, NULL, NULL);
+        CHECK_OK(poet_tokenizer_create(device, &c, 1, &t[i]));
+        CHECK_OK(poet_tokenizer_train(t[i], &r, NULL));
+        CHECK_OK(poet_tokenizer_grid(&c, T, H, W, &grid[i]));
+        CHECK_OK(poet_tokenizer_encode(t[i], clip, T, H, W, codes[i]));
+        CHECK_OK(poet_tokenizer_decode(t[i], codes[i], &grid[i], out[i]));
+        CHECK_OK(poet_tokenizer_vectors(t[i], i ? halves : vectors));
+    }
+    for (int64_t k = 0; k < poet_grid_codes(&grid[0]); k++)
+        CHECK_INT(codes[0][k], codes[1][2 * k] + HALF * codes[1][2 * k + 1]);
+    CHECK(memcmp(out[0], out[1], sizeof out[0]) == 0);
+    for (int k = 0; k < HALF * HALF * 4; k++) {
+        int code = k / 4, channel = k % 4;
+        float low = halves[code % HALF * 4 + channel],
+              high = halves[(HALF + code / HALF) * 4 + channel];
+        CHECK(vectors[k] == low + high);
+    }
+    for (int i = 0; i < 2; i++)
+        poet_tokenizer_destroy(t[i]);
+}
+
 static bool stop_at_once(void *user)
 {
     (void)user;
@@ -158,6 +198,7 @@ int main(void)
     poet_device *device;
     CHECK_OK(poet_device_open(poet_backend_cpu(), 0, 0, &device));
     test_learning(device);
+    test_factorised(device);
     test_resume(device, 1);
     test_resume(device, 2);
     poet_device_close(device);

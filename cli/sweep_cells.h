@@ -1,0 +1,109 @@
+/* The grid of 'eval sweep': which cells there are, what each needs, and the commands that make it.
+ *
+ * A cell is (method, K, seed) and is named after it: "merge-128-s1". Every method is set beside the others at the bits of one
+ * code of K:
+ *
+ *     retrained     a tokenizer trained with K codes, and a generator of them
+ *     merge, kmeans, least-used, random
+ *                   'codebook shrink' from the cell of the greatest K that was trained with the same seed
+ *     fsq           trained with finite scalar quantization (Mentzer et al. 2023) into exactly K cells
+ *     factorised    the same cells, but of two codes of sqrt(K), each on half of the channels, which the generator writes one after
+ *                   the other (the factorised vocabulary of MAGVIT-v2, Yu et al. 2024, who write them at once)
+ *     fewer-tokens  patches of 8 x 8 for 4 x 4, a quarter of the positions, with the fewest levels whose codes are no more than
+ *                   the greatest K: the bits of a clip are the same, its codes fewer
+ *     residual      two levels of sqrt(K) codes
+ *
+ * A cell that cannot be is left out: fsq where K is no power of two, factorised and residual where it is no power of four (nor
+ * factorised without a generator, of which it is a matter), fewer-tokens where no number of levels has the bits.
+ *
+ * The commands are those of the program, as a user would type them; a method is the options it gives to them. */
+#ifndef POET_CLI_SWEEP_CELLS_H
+#define POET_CLI_SWEEP_CELLS_H
+
+#include "cli/data_options.h"
+
+#include "base/memory.h"
+
+typedef enum sweep_method {
+    SWEEP_RETRAINED,
+    SWEEP_MERGE,
+    SWEEP_KMEANS,
+    SWEEP_LEAST_USED,
+    SWEEP_RANDOM,
+    SWEEP_FSQ,
+    SWEEP_FACTORISED,
+    SWEEP_FEWER_TOKENS,
+    SWEEP_RESIDUAL,
+    SWEEP_METHODS,
+    SWEEP_FEATURES =
+        SWEEP_METHODS /* no row of the table: the network whose features clips are compared in */
+} sweep_method;
+
+/* Names and what each is in a sentence, by method; "features" is the last. */
+extern const char *const sweep_method_names[SWEEP_METHODS + 1];
+extern const char *const sweep_method_help[SWEEP_METHODS + 1];
+
+enum { SWEEP_MAX_SIZES = 24, SWEEP_MAX_STEPS = 6, SWEEP_MAX_WORDS = 96, SWEEP_NAME_BYTES = 48 };
+
+typedef struct sweep_cell {
+    sweep_method method;
+    int codes;       /* K of the grid */
+    int seed;        /* 1 and up */
+    int level_codes; /* codes of each level */
+    int levels;
+    int patch; /* pixels */
+    int needs; /* index of the cell whose models it is made from; -1: none */
+    bool kept; /* a later cell needs its models */
+    char name[SWEEP_NAME_BYTES];
+} sweep_cell;
+
+/* What the grid is made of; filled by the command line. */
+typedef struct sweep_plan {
+    const char *spec, *folder; /* the clips; where all is kept */
+    cli_data data;
+    const char *methods_text, *sizes_text;
+    const char *tokenizer_options, *generator_options; /* words between blanks */
+    bool method[SWEEP_METHODS];
+    int sizes[SWEEP_MAX_SIZES], n_sizes; /* falling */
+    int seeds, patch;
+    int64_t tokenizer_steps, generator_steps, feature_steps, train_clips;
+    int heldout, captions, compared;
+    double speed_seconds;
+    int threads;
+    const char *device;
+    bool quiet;
+    sweep_cell *cells; /* what a cell needs stands before it */
+    int n_cells;
+} sweep_plan;
+
+/* Reads the lists of methods and sizes, and makes the cells. POET_ERR_ARG names the option. Free also after a failure. */
+poet_status sweep_plan_cells(sweep_plan *plan);
+void sweep_plan_free(sweep_plan *plan);
+
+/* The index of a cell by its name; -1: none. */
+int sweep_plan_find(const sweep_plan *plan, const char *name);
+
+/* FOLDER/cells/NAME.json, which is there when the cell is done; and FOLDER/models/NAME, where it is made. */
+void sweep_cell_result(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);
+void sweep_cell_folder(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);
+bool sweep_cell_done(const sweep_plan *plan, const sweep_cell *cell);
+
+/* One command: its name in the cell, and the words after "pocketpoet", NULL at the end. */
+typedef struct sweep_step {
+    const char *name;
+    char *words[SWEEP_MAX_WORDS + 1];
+    int n;
+} sweep_step;
+
+typedef struct sweep_steps {
+    sweep_step step[SWEEP_MAX_STEPS];
+    int n;
+    poet_arena *arena;
+    bool failed;
+} sweep_steps;
+
+/* The commands of the cell of that index, in order. Free also after a failure. */
+poet_status sweep_steps_create(const sweep_plan *plan, int index, sweep_steps *out);
+void sweep_steps_free(sweep_steps *steps);
+
+#endif

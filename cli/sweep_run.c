@@ -1,0 +1,399 @@
+#include "cli/sweep_run.h"
+
+#include "cli/child.h"
+
+#include "base/file.h"
+#include "codec/tokfile.h"
+#include "tokenizer/tokenizer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_JSON = 1 << 24, DIGITS = 9 };
+
+/* ---- JSON files ---- */
+
+poet_status sweep_load(const char *path, json_t **out)
+{
+    unsigned char *text;
+    size_t size;
+    json_error_t error;
+    *out = NULL;
+    POET_TRY(poet_file_read(path, MAX_JSON, &text, &size));
+    *out = json_loadb((const char *)text, size, 0, &error);
+    poet_free(text);
+    return *out ? POET_OK
+                : POET_FAIL(POET_ERR_FORMAT, "%s: is not JSON: %s in line %d", path, error.text,
+                            error.line);
+}
+
+poet_status sweep_save(const char *path, json_t *value, int indent)
+{
+    poet_output *output = NULL;
+    size_t flags = JSON_REAL_PRECISION(DIGITS) | (indent ? JSON_INDENT(indent) : 0);
+    char *text = value ? json_dumps(value, flags) : NULL;
+    json_decref(value);
+    poet_status status = text ? poet_output_create(path, &output)
+                              : POET_FAIL(POET_ERR_NOMEM, "%s: out of memory", path);
+    if (!status)
+        status = poet_output_write(output, text, strlen(text));
+    if (!status)
+        status = poet_output_write(output, "\n", 1);
+    if (!status)
+        status = poet_output_commit(output);
+    poet_output_destroy(output);
+    free(text);
+    return status;
+}
+
+json_t *sweep_value(json_t *object, const char *path)
+{
+    char name[64];
+    while (object && *path) {
+        int length = (int)strcspn(path, ".");
+        snprintf(name, sizeof name, "%.*s", length, path);
+        object = json_object_get(object, name);
+        path += length + (path[length] == '.');
+    }
+    return object;
+}
+
+/* ---- what all cells have in common ---- */
+
+static json_t *settings(const sweep_plan *plan)
+{
+    const cli_data *d = &plan->data;
+    char size[32];
+    snprintf(size, sizeof size, "%dx%d", d->size.w, d->size.h);
+    return json_pack(
+        "{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i}",
+        "data", plan->spec, "size", size, "frames", d->frames, "clips", (json_int_t)d->clips,
+        "heldout_clips", (json_int_t)d->heldout, "data_seed", (json_int_t)d->seed,
+        "tokenizer_steps", (json_int_t)plan->tokenizer_steps, "generator_steps",
+        (json_int_t)plan->generator_steps, "feature_steps", (json_int_t)plan->feature_steps,
+        "train_clips", (json_int_t)plan->train_clips, "tokenizer_options", plan->tokenizer_options,
+        "generator_options", plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
+        plan->patch, "count", plan->heldout, "captions", plan->captions, "distribution",
+        plan->compared);
+}
+
+static poet_status compare(const char *path, json_t *there, json_t *here)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(here, key, value)
+    {
+        if (!json_equal(value, json_object_get(there, key)))
+            return POET_FAIL(
+                POET_ERR_MISMATCH,
+                "%s: the sweep there has another '%s'; use the same options, or another "
+                "folder",
+                path, key);
+    }
+    return POET_OK;
+}
+
+poet_status sweep_open(const sweep_plan *plan)
+{
+    static const char *const folders[] = {"cells", "models", "locks"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s/%s", plan->folder, folders[i]);
+        POET_TRY(poet_make_directory(path));
+    }
+    snprintf(path, sizeof path, "%s/sweep.json", plan->folder);
+    json_t *here = settings(plan), *there = NULL;
+    if (!poet_is_file(path))
+        return sweep_save(path, here, 2);
+    poet_status status = sweep_load(path, &there);
+    if (!status)
+        status = compare(path, there, here);
+    json_decref(there);
+    json_decref(here);
+    return status;
+}
+
+/* ---- one command ---- */
+
+static poet_status run_step(const sweep_step *step, const char *folder, const poet_task *task)
+{
+    const char *argv[SWEEP_MAX_WORDS + 2] = {"/proc/self/exe"};
+    char done[PATH_MAX + 32], printed[PATH_MAX + 32];
+    cli_child child;
+    json_t *result;
+    memcpy(argv + 1, step->words, (size_t)step->n * sizeof *argv);
+    snprintf(done, sizeof done, "%s/%s.json", folder, step->name);
+    snprintf(printed, sizeof printed, "%s/%s.printed", folder, step->name);
+    if (poet_is_file(done))
+        return POET_OK;
+    POET_TRY(cli_child_run(argv, printed, task, &child));
+    if (child.exit_status)
+        return POET_FAIL(POET_ERR_DEVICE, "its command '%s' ended with status %d", step->words[0],
+                         child.exit_status);
+    POET_TRY(sweep_load(printed, &result));
+    unlink(printed);
+    return sweep_save(done,
+                      json_pack("{s:o, s:f, s:I}", "result", result, "seconds", child.seconds,
+                                "peak_memory", (json_int_t)child.peak_memory),
+                      2);
+}
+
+/* ---- the result ---- */
+
+/* A figure of a cell, and where in the result of a step it stands. */
+typedef struct figure {
+    const char *key, *step, *path;
+} figure;
+
+static const figure figures[] = {
+    {"psnr", "eval", "psnr"},
+    {"psnr_interval", "eval", "psnr_interval"},
+    {"ssim", "eval", "ssim"},
+    {"codes_used", "eval", "codes_used"},
+    {"perplexity", "eval", "perplexity"},
+    {"bits_per_clip", "eval", "bits_per_clip"},
+    {"bits_per_clip_interval", "eval", "bits_per_clip_interval"},
+    {"samples_median", "samples", "level0.samples_median"},
+    {"samples_p10", "samples", "level0.samples_p10"},
+    {"under_100", "samples", "level0.under_100"},
+    {"under_1300", "samples", "level0.under_1300"},
+    {"reconstructed_frechet", "eval", "distribution.reconstructed.frechet"},
+    {"reconstructed_precision", "eval", "distribution.reconstructed.precision"},
+    {"reconstructed_recall", "eval", "distribution.reconstructed.recall"},
+    {"reconstructed_density", "eval", "distribution.reconstructed.density"},
+    {"reconstructed_coverage", "eval", "distribution.reconstructed.coverage"},
+    {"generated_frechet", "eval", "distribution.generated.frechet"},
+    {"generated_precision", "eval", "distribution.generated.precision"},
+    {"generated_recall", "eval", "distribution.generated.recall"},
+    {"generated_density", "eval", "distribution.generated.density"},
+    {"generated_coverage", "eval", "distribution.generated.coverage"},
+    {"training_frechet", "eval", "distribution.training.frechet"},
+};
+
+static json_t *or_null(json_t *value)
+{
+    return value ? json_incref(value) : json_null();
+}
+
+/* Several built-in sets have an accuracy each: their mean. A dataset with a reader has held-out captions alone. */
+static json_t *accuracy(json_t *eval, const char *split)
+{
+    json_t *all = sweep_value(eval, "caption_accuracy"), *set;
+    const char *name;
+    char path[64];
+    double sum = 0;
+    int n = 0;
+    snprintf(path, sizeof path, "%s.accuracy", split);
+    if (sweep_value(all, path))
+        return json_incref(sweep_value(all, path));
+    json_object_foreach(all, name, set)
+    {
+        if (sweep_value(set, path)) {
+            sum += json_number_value(sweep_value(set, path));
+            n++;
+        }
+    }
+    if (n)
+        return json_real(sum / n);
+    return strcmp(split, "heldout") == 0 ? or_null(sweep_value(all, "generated.accuracy"))
+                                         : json_null();
+}
+
+/* Tokens of a clip, from the token file that the generator would learn. */
+static poet_status add_bits(const sweep_cell *cell, const char *folder, json_t *out)
+{
+    char path[PATH_MAX + 32];
+    poet_tokfile *file;
+    snprintf(path, sizeof path, "%s/train.ptok", folder);
+    POET_TRY(poet_tokfile_open(path, &file));
+    size_t tokens = poet_tokfile_count(file) ? poet_tokfile_code_count(file, 0) : 0;
+    poet_tokfile_close(file);
+    json_object_set_new(out, "tokens_per_clip", json_integer((json_int_t)tokens));
+    json_object_set_new(out, "raw_bits_per_clip",
+                        json_real((double)tokens * log2(cell->level_codes)));
+    return POET_OK;
+}
+
+static json_t *file_bytes(const char *folder, const char *name)
+{
+    char path[PATH_MAX + 64];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/%s.safetensors", folder, name);
+    return stat(path, &info) == 0 ? json_integer((json_int_t)info.st_size) : json_null();
+}
+
+/* What depends on the machine, and differs from run to run. */
+static json_t *machine(json_t *steps)
+{
+    const char *name;
+    json_t *step, *eval = sweep_value(steps, "eval.result");
+    double seconds = 0, peak = 0;
+    json_object_foreach(steps, name, step)
+    {
+        seconds += json_number_value(json_object_get(step, "seconds"));
+        peak = fmax(peak, json_number_value(json_object_get(step, "peak_memory")));
+    }
+    return json_pack("{s:f, s:I, s:o, s:o, s:o, s:o}", "seconds", seconds, "peak_memory",
+                     (json_int_t)peak, "tokenizer_seconds",
+                     or_null(sweep_value(steps, "tokenizer.result.seconds")), "codes_per_second",
+                     or_null(sweep_value(eval, "speed.codes_per_second")), "softmax_share",
+                     or_null(sweep_value(eval, "speed.softmax_share")), "joules_per_clip",
+                     or_null(sweep_value(eval, "speed.joules_per_clip")));
+}
+
+static json_t *command_lines(const sweep_steps *steps)
+{
+    json_t *lines = json_array();
+    for (int s = 0; s < steps->n; s++) {
+        char line[8192];
+        size_t at = 0;
+        for (int w = 0; w < steps->step[s].n && at < sizeof line; w++)
+            at += (size_t)snprintf(line + at, sizeof line - at, w ? " %s" : "%s",
+                                   steps->step[s].words[w]);
+        json_array_append_new(lines, json_string(line));
+    }
+    return lines;
+}
+
+static poet_status load_steps(const sweep_steps *steps, const char *folder, json_t *out)
+{
+    for (int s = 0; s < steps->n; s++) {
+        char path[PATH_MAX + 32];
+        json_t *step;
+        snprintf(path, sizeof path, "%s/%s.json", folder, steps->step[s].name);
+        POET_TRY(sweep_load(path, &step));
+        json_object_set_new(out, steps->step[s].name, step);
+    }
+    return POET_OK;
+}
+
+static poet_status add_figures(const sweep_plan *plan, const sweep_cell *cell, json_t *steps,
+                               const char *folder, json_t *out)
+{
+    char model[PATH_MAX + 32];
+    json_t *eval = sweep_value(steps, "eval.result");
+    snprintf(model, sizeof model, cell->needs >= 0 ? "%s/model-%d" : "%s", folder, cell->codes);
+    json_object_set_new(out, "codes", json_integer(cell->codes));
+    json_object_set_new(out, "seed", json_integer(cell->seed));
+    json_object_set_new(out, "level_codes", json_integer(cell->level_codes));
+    json_object_set_new(out, "levels", json_integer(cell->levels));
+    json_object_set_new(out, "patch", json_integer(cell->patch));
+    POET_TRY(add_bits(cell, folder, out));
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+        char path[96];
+        snprintf(path, sizeof path, "%s.result.%s", figures[i].step, figures[i].path);
+        json_object_set_new(out, figures[i].key, or_null(sweep_value(steps, path)));
+    }
+    json_object_set_new(out, "caption_accuracy_seen", accuracy(eval, "seen"));
+    json_object_set_new(out, "caption_accuracy_heldout", accuracy(eval, "heldout"));
+    json_object_set_new(out, "tokenizer_bytes", file_bytes(model, "tokenizer"));
+    json_object_set_new(out, "generator_bytes",
+                        plan->generator_steps ? file_bytes(model, "generator") : json_null());
+    return POET_OK;
+}
+
+static poet_status write_result(const sweep_plan *plan, const sweep_cell *cell,
+                                const sweep_steps *steps, const char *folder)
+{
+    char path[PATH_MAX];
+    json_t *done = json_object(), *out = json_object();
+    poet_status status = load_steps(steps, folder, done);
+    json_object_set_new(out, "cell", json_string(cell->name));
+    json_object_set_new(out, "method", json_string(sweep_method_names[cell->method]));
+    if (!status && cell->method != SWEEP_FEATURES)
+        status = add_figures(plan, cell, done, folder, out);
+    json_object_set_new(out, "machine", machine(done));
+    json_object_set_new(out, "commands", command_lines(steps));
+    json_decref(done);
+    sweep_cell_result(plan, cell, path, sizeof path);
+    if (!status)
+        return sweep_save(path, out, 2);
+    json_decref(out);
+    return status;
+}
+
+/* ---- a cell ---- */
+
+static int remove_entry(const char *path, const struct stat *info, int flag, struct FTW *walk)
+{
+    (void)info;
+    (void)flag;
+    (void)walk;
+    return remove(path);
+}
+
+static void remove_folder(const char *path)
+{
+    enum { OPEN_FOLDERS = 16 };
+
+    nftw(path, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
+}
+
+static poet_status make(const sweep_plan *plan, int index, const char *folder,
+                        const poet_task *task)
+{
+    const sweep_cell *cell = &plan->cells[index];
+    sweep_steps steps;
+    POET_TRY(poet_make_directory(folder));
+    poet_status status = sweep_steps_create(plan, index, &steps);
+    for (int s = 0; s < steps.n && !status; s++)
+        status = run_step(&steps.step[s], folder, task);
+    if (!status)
+        status = write_result(plan, cell, &steps, folder);
+    sweep_steps_free(&steps);
+    return status;
+}
+
+/* The lock goes with the process that holds it, however that ends. */
+static poet_status lock(const sweep_plan *plan, const sweep_cell *cell, bool wait, int *file,
+                        bool *busy)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/locks/%s", plan->folder, cell->name);
+    *busy = false;
+    *file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*file < 0)
+        return POET_FAIL(POET_ERR_IO, "%s: cannot be created: %s", path, strerror(errno));
+    if (flock(*file, wait ? LOCK_EX : LOCK_EX | LOCK_NB) == 0)
+        return POET_OK;
+    *busy = errno == EWOULDBLOCK;
+    close(*file);
+    return *busy ? POET_OK
+                 : POET_FAIL(POET_ERR_IO, "%s: cannot be locked: %s", path, strerror(errno));
+}
+
+poet_status sweep_run(const sweep_plan *plan, int index, bool wait, const poet_task *task,
+                      bool *busy)
+{
+    const sweep_cell *cell = &plan->cells[index];
+    char folder[PATH_MAX];
+    int file;
+    *busy = false;
+    if (sweep_cell_done(plan, cell))
+        return POET_OK;
+    if (cell->needs >= 0)
+        POET_TRY(sweep_run(plan, cell->needs, wait, task, busy));
+    if (*busy)
+        return POET_OK;
+    sweep_cell_folder(plan, cell, folder, sizeof folder);
+    POET_TRY(lock(plan, cell, wait, &file, busy));
+    if (*busy)
+        return POET_OK;
+    poet_status status = POET_OK;
+    if (!sweep_cell_done(plan, cell)) {
+        poet_task_message(task, "cell %s", cell->name);
+        status = make(plan, index, folder, task);
+    }
+    if (!status && !cell->kept)
+        remove_folder(folder);
+    close(file);
+    return status ? poet_context(status, "cell %s", cell->name) : POET_OK;
+}

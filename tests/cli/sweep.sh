@@ -1,0 +1,148 @@
+#!/bin/bash
+# sweep.sh PROGRAM: a tiny sweep; one that is killed ends with the same cells; what eval sweep refuses.
+. "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+limit=300 # a sweep is some thirty processes
+
+# ---- help ----
+
+works eval sweep --help
+page=$stdout
+[[ $page == "usage: pocketpoet eval sweep "*examples:* ]] || fail "eval sweep --help: $page"
+awk 'length > 80 { exit 1 }' <<<"$page" || fail "eval sweep --help is wider than 80 columns"
+works help eval sweep
+[ "$page" = "$stdout" ] || fail "help eval sweep differs from its --help"
+while read -r example; do
+  eval "works ${example#pocketpoet } --help"
+done < <(sed -n 's/^  \(pocketpoet .*\)/\1/p' <<<"$page")
+
+# ---- the cells ----
+
+sweep=(eval sweep "${data[@]}" -o sweep --threads 1 --tokenizer-steps 3 --generator-steps 2 --feature-steps 2
+  --tokenizer-options "--dim 6 --width 8 --decoder-blocks 1" --generator-options "${tiny[*]}"
+  --train-clips 20 --count 4 --captions 2 --distribution 8 --speed 0.05)
+small_grid=(-m retrained,merge,residual,factorised -k 16,8)
+works "${sweep[@]}" "${small_grid[@]}" --list --json
+for cell in features retrained-16-s1 factorised-16-s1 residual-16-s1 retrained-8-s1 merge-8-s1; do
+  [[ $stdout == *"\"cell\": \"$cell\""* ]] || fail "--list has no $cell: $stdout"
+done
+# What is shrunk has fewer codes than the greatest K, and 8 has no whole root.
+for cell in merge-16-s1 residual-8-s1; do
+  [[ $stdout != *"\"$cell\""* ]] || fail "--list has $cell: $stdout"
+done
+[[ $stdout != *'"done"'* ]] || fail "--list has a cell that is done: $stdout"
+[ ! -e sweep ] || fail "--list made a folder"
+# The bits of four codes on fewer than four levels of no more than 256 codes: three of 8, two of 8.
+works "${sweep[@]}" -m fewer-tokens -k 256,64,32,16 --list
+[ "$(grep -o 'fewer-tokens-[0-9]*' <<<"$stdout" | tr '\n' ' ')" = "fewer-tokens-64 fewer-tokens-16 " ] || fail "fewer-tokens: $stdout"
+works "${sweep[@]}" -k 64 --list
+[[ $stdout == *retrained-64-s1*fsq-64-s1*factorised-64-s1*residual-64-s1* ]] || fail "all methods: $stdout"
+works "${sweep[@]}" -k 64 --generator-steps 0 --list
+[[ $stdout == *fsq-64-s1* && $stdout != *factorised* ]] || fail "factorised is of generators: $stdout"
+works "${sweep[@]}" -k 8 -m fsq,random --seeds 2 --list
+[[ $stdout == *"fsq-8-s1"*"fsq-8-s2"* && $stdout != *random* ]] || fail "seeds: $stdout"
+
+# ---- a whole sweep, and one that is killed ----
+
+# cells FOLDER: the results without what the machine decides.
+cells() {
+  for cell in "$1"/cells/*.json; do
+    sed '/"machine": {/,/}/d' "$cell"
+  done
+}
+
+mkdir whole killed
+cd whole
+works "${sweep[@]}" "${small_grid[@]}"
+[[ $stdout == *"cells: 6"*"done: 6"*"report: sweep/report.html"* ]] || fail "eval sweep: $stdout"
+cd ..
+
+cd killed
+works "${sweep[@]}" "${small_grid[@]}" --next
+[ "$(ls sweep/cells)" = features.json ] || fail "--next made $(ls sweep/cells)"
+"$program" "${sweep[@]}" "${small_grid[@]}" --quiet >/dev/null 2>&1 &
+pid=$!
+for _ in $(seq 600); do
+  [ -e sweep/models/retrained-16-s1/tokenizer.json ] && break
+  sleep 0.05
+done
+{
+  kill -9 "$pid" || fail "the sweep ended before it could be killed"
+  wait "$pid" || true
+} 2>/dev/null
+[ ! -e sweep/cells/retrained-16-s1.json ] || fail "the cell was done before the sweep was killed"
+before=$(stat -c '%i %y' sweep/cells/features.json sweep/models/retrained-16-s1/tokenizer.json)
+works "${sweep[@]}" "${small_grid[@]}" --cell merge-8-s1
+[ "$(ls sweep/cells)" = "$(printf '%s\n' features.json merge-8-s1.json retrained-16-s1.json)" ] || fail "--cell made $(ls sweep/cells)"
+works "${sweep[@]}" "${small_grid[@]}" --list
+[[ $stdout == *"merge-8-s1  done  retrained-16-s1"* ]] || fail "--list: $stdout"
+works "${sweep[@]}" "${small_grid[@]}"
+[ "$before" = "$(stat -c '%i %y' sweep/cells/features.json sweep/models/retrained-16-s1/tokenizer.json)" ] ||
+  fail "what was done was done again"
+cd ..
+diff <(cells whole/sweep) <(cells killed/sweep) || fail "the cells of a killed sweep differ"
+[ "$(ls killed/sweep/models)" = "$(printf '%s\n' features retrained-16-s1)" ] ||
+  fail "models that nothing needs are kept: $(ls killed/sweep/models)"
+
+# ---- what comes of it ----
+
+cd whole/sweep
+[ "$(wc -l <sweep.jsonl)" = 5 ] || fail "sweep.jsonl has $(wc -l <sweep.jsonl) lines"
+[ "$(wc -l <sweep.csv)" = 6 ] || fail "sweep.csv has $(wc -l <sweep.csv) lines"
+[ "$(awk -F, '{ print NF }' sweep.csv | sort -u | wc -l)" = 1 ] || fail "sweep.csv has rows of different lengths"
+cell=$(cat cells/merge-8-s1.json)
+# 2 x 8 x 8 codes of 3 bits; residual: two levels of 4 codes have the 4 bits of 16.
+[[ $cell == *'"tokens_per_clip": 128'*'"raw_bits_per_clip": 384.0'* ]] || fail "bits of merge-8-s1: $cell"
+[[ $(cat cells/residual-16-s1.json) == *'"level_codes": 4,'*'"tokens_per_clip": 256'*'"raw_bits_per_clip": 512.0'* ]] ||
+  fail "bits of residual-16-s1: $(cat cells/residual-16-s1.json)"
+[[ $(cat cells/factorised-16-s1.json) == *'"level_codes": 4,'*'"levels": 2,'*"--fsq-levels 4,4 --levels 2"* ]] ||
+  fail "factorised-16-s1: $(cat cells/factorised-16-s1.json)"
+for key in psnr ssim codes_used perplexity bits_per_clip samples_median under_100 caption_accuracy_seen \
+  reconstructed_frechet generated_frechet generated_precision generated_recall generated_density generated_coverage \
+  tokenizer_bytes generator_bytes codes_per_second softmax_share peak_memory seconds; do
+  [[ $cell =~ \"$key\":\ [0-9.] ]] || fail "merge-8-s1 has no $key: $cell"
+done
+grep -q '<td>merge-8-s1</td>' report.html || fail "report.html has no row of merge-8-s1"
+if command -v gnuplot >/dev/null; then
+  [ "$(grep -c '<svg' report.html)" -ge 20 ] || fail "report.html has $(grep -c '<svg' report.html) plots"
+fi
+cd ..
+PATH=/nonexistent "$program" "${sweep[@]}" "${small_grid[@]}" >/dev/null 2>said || fail "without gnuplot: $(cat said)"
+grep -q "no plots: gnuplot is not installed" said || fail "without gnuplot: $(cat said)"
+! grep -q '<svg' sweep/report.html || fail "a report without gnuplot has plots"
+grep -q 'gnuplot, which draws them, did not run' sweep/report.html || fail "a report without gnuplot says nothing"
+
+# ---- without generators ----
+
+works "${sweep[@]}" "${small_grid[@]}" -m fsq,fewer-tokens -k 16,4 --generator-steps 0 --feature-steps 0 -o plain
+[[ $stdout == *"cells: 3"*"done: 3"* ]] || fail "a sweep of tokenizers: $stdout"
+[[ $(cat plain/cells/fewer-tokens-4-s1.json) == *'"level_codes": 16,'*'"levels": 2,'*'"patch": 8,'*'"raw_bits_per_clip": 256.0'* ]] ||
+  fail "fewer-tokens-4-s1: $(cat plain/cells/fewer-tokens-4-s1.json)"
+cd ..
+
+# ---- what is refused ----
+
+cd whole
+refuses 1 "sweep/sweep.json: the sweep there has another 'tokenizer_steps'" "${sweep[@]}" "${small_grid[@]}" --tokenizer-steps 4
+refuses 1 "another 'greatest_codes'" "${sweep[@]}" -m merge -k 32,8
+model=sweep/models/retrained-16-s1
+refuses 2 "--features wants --distribution" eval "${data[@]}" -m $model --captions 0 --features sweep/models/features/reader.safetensors
+refuses 2 "are too few to compare" eval "${data[@]}" -m $model --captions 0 --distribution 5
+refuses 1 "$model/tokenizer.safetensors: is not a reader" eval "${data[@]}" -m $model --captions 0 --distribution 8 \
+  --features $model/tokenizer.safetensors
+works eval "${data[@]}" -m $model --captions 0 --distribution 8 --json
+[[ $stdout == *'"features": "fresh"'*'"training"'*'"reconstructed"'*'"generated"'* ]] || fail "eval --distribution: $stdout"
+refuses 2 "eval sweep wants DATA" eval sweep -o x
+refuses 2 "eval sweep wants --output FOLDER" eval sweep "${data[@]}"
+refuses 2 "--methods: there is no method 'mrege'" "${sweep[@]}" -m mrege
+refuses 2 "--methods: there is no method ''" "${sweep[@]}" -m merge,
+refuses 2 "--codes: '16,x' is not a list" "${sweep[@]}" -k 16,x
+refuses 2 "--codes: '16,' is not a list" "${sweep[@]}" -k 16,
+refuses 2 "--codes: 16 is there twice" "${sweep[@]}" -k 16,8,16
+refuses 2 "leave no cell" "${sweep[@]}" -k 7 -m fsq
+refuses 2 "the sweep has no cell 'merge-9-s1'" "${sweep[@]}" "${small_grid[@]}" --cell merge-9-s1
+refuses 2 "--cell, --next and --list" "${sweep[@]}" --next --list
+refuses 2 "--patch: 5 is neither" "${sweep[@]}" --patch 5
+run eval sweep no-such-folder -o lost -k 16 -m fsq
+[ "$status" = 1 ] && [[ $stderr == *"no-such-folder"*"pocketpoet: 1 cells failed: fsq-16-s1"* ]] || fail "no clips: $status: $stderr"
+
+exit $((failures > 0))
