@@ -127,7 +127,7 @@ typedef struct result {
     poet_remap remap; /* its tree is the run's */
     poet_tokenizer *tokenizer;
     poet_generator *generator;
-    poet_fit_result fit;
+    poet_fit_result head, keep; /* rows 0: not fitted */
 } result;
 
 /* Weights are stored as they were: rounding them would make another tokenizer of the old encoder and decoder. */
@@ -166,19 +166,24 @@ static poet_status make_generator(const shrink_run *run, result *r)
     if (d->n && map->kept < map->codes)
         POET_TRY(poet_generator_fit(old, map, r->generator, d->n, d->codes,
                                     (const char *const *)d->captions, run->fit_rows, run->seed,
-                                    run->task, &r->fit));
+                                    run->task, &r->head, &r->keep));
     snprintf(path, sizeof path, "%s/generator.safetensors", r->folder);
     return poet_generator_save(r->generator, path, bf16, NULL, 0);
 }
 
 static void add_fit(const result *r, json_t *row)
 {
-    if (!r->fit.rows)
+    if (!r->head.rows)
         return;
-    json_object_set_new(row, "fit_rows", json_integer(r->fit.rows));
-    json_object_set_new(row, "nats_before", json_real(r->fit.before));
-    json_object_set_new(row, "nats_fitted", json_real(r->fit.after));
-    json_object_set_new(row, "nats_least", json_real(r->fit.least));
+    json_object_set_new(row, "fit_rows", json_integer(r->head.rows));
+    json_object_set_new(row, "nats_before", json_real(r->head.before));
+    json_object_set_new(row, "nats_fitted", json_real(r->head.after));
+    json_object_set_new(row, "nats_least", json_real(r->head.least));
+    if (!r->keep.rows)
+        return;
+    json_object_set_new(row, "keep_nats_before", json_real(r->keep.before));
+    json_object_set_new(row, "keep_nats_fitted", json_real(r->keep.after));
+    json_object_set_new(row, "keep_nats_least", json_real(r->keep.least));
 }
 
 static poet_status mean_bits(poet_generator *generator, const poet_shrink_map *exact,
