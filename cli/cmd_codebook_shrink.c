@@ -16,7 +16,7 @@
 
 enum { MAX_SIZES = 32 };
 
-static const char *const methods[] = {"merge", "kmeans", "least-used", "random", NULL};
+static const char *const methods[] = {"merge", "kmeans", "least-used", "random", "nested", NULL};
 static const char *const distances[] = {"vectors", "patches", NULL};
 
 typedef struct shrink_run {
@@ -315,7 +315,7 @@ static poet_status parse(cli_context *context, shrink_run *run, int argc, char *
         CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
                  "a tokenizer alone, instead of a model"),
         CLI_CHOICE("method", 0, &run->method, methods, "NAME", "merge",
-                   "merge, kmeans, least-used or random"),
+                   "merge, kmeans, least-used, random, or nested: the first codes stay"),
         CLI_CHOICE("distance", 0, &run->distance, distances, "NAME", "patches",
                    "between what: patches (as decoded) or vectors"),
         CLI_LONG("count", 'n', &run->limit, 0, 1000000000, "N", "2000",

@@ -71,12 +71,18 @@ works codebook shrink train-16.ptok --model ./small-16 -k 5 -o twice
 works codebook remap train-16.ptok -m twice-5/remap.safetensors -o twice.ptok
 works decode twice.ptok -t twice-5/tokenizer.safetensors -o back.png
 
-for method in kmeans least-used random; do
+for method in kmeans least-used random nested; do
   works codebook shrink "${data[@]}" -t model/tokenizer.safetensors -k 8 -o $method --method $method --distance vectors
   works codebook remap train.ptok -m $method-8/remap.safetensors -o $method.ptok
   works decode $method.ptok -t $method-8/tokenizer.safetensors -o back.png
   [ ! -e $method-8/generator.safetensors ] || fail "a generator from nothing"
 done
+
+# A codebook whose first rows are one for every K.
+works train-tokenizer "${data[@]}" "${small[@]}" --nested --steps 3 -o nested.safetensors
+works codebook shrink "${data[@]}" -t nested.safetensors -k 8,4 -o rows --method nested
+refuses 2 "have no rows of a codebook to be nested" train-tokenizer "${data[@]}" "${small[@]}" --nested --steps 3 \
+  --quantizer fsq --fsq-levels 4,4 -o x.safetensors
 
 # Residual levels, each with a map of its own.
 works train-tokenizer "${data[@]}" "${small[@]}" --levels 2 --steps 3 -o residual.safetensors

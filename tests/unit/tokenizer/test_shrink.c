@@ -178,7 +178,7 @@ static void test_maps(void)
     poet_codebook book = random_book(2, MOST, 3, 6);
     poet_merge_tree tree;
     CHECK_OK(poet_merge_tree_create(&book, &tree));
-    double distortion[4], last = 1e300;
+    double distortion[5], last = 1e300;
     for (int kept = 2; kept <= MOST; kept += 31) /* 2, 33, 64 */
         for (int method = POET_SHRINK_MERGE; method <= POET_SHRINK_KMEANS; method++) {
             poet_shrink_map map;
@@ -190,7 +190,7 @@ static void test_maps(void)
                     CHECK_CLOSE(map.vectors[i], book.vectors[i], 1e-6);
             poet_shrink_map_free(&map);
         }
-    for (int method = 0; method <= POET_SHRINK_RANDOM; method++) {
+    for (int method = 0; method <= POET_SHRINK_NESTED; method++) {
         poet_shrink_map map, again, other;
         poet_shrink_method m = (poet_shrink_method)method;
         CHECK_OK(poet_shrink_map_create(&book, m, &tree, 1, 20, &map));
@@ -201,6 +201,9 @@ static void test_maps(void)
         CHECK(memcmp(map.map, again.map, bytes) == 0);
         CHECK((memcmp(map.map, other.map, bytes) == 0) != seeded);
         CHECK_OK(poet_shrink_map_distortion(&book, &map, &distortion[method]));
+        if (m == POET_SHRINK_NESTED)
+            CHECK(map.map[0] == 0 && map.map[19] == 19 &&
+                  memcmp(map.vectors, book.vectors, 20 * 3 * sizeof(float)) == 0);
         poet_shrink_map_free(&map);
         poet_shrink_map_free(&again);
         poet_shrink_map_free(&other);
