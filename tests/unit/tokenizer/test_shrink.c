@@ -280,7 +280,7 @@ static void test_patch_distance(poet_device *device)
     poet_tokenizer *t = small(device, 2);
     int64_t counts[2 * MOST] = {[7] = 9};
     poet_codebook book;
-    CHECK_OK(poet_codebook_create(t, counts, POET_DISTANCE_PATCHES, &book));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_PATCHES, &book));
     CHECK(book.weights[7] == 9 && book.weights[8] == 0.5);
     poet_params *params = poet_tokenizer_params(t);
     float w[192 * 5];
@@ -312,7 +312,7 @@ static void test_tokenizer(poet_device *device)
         counts[i] = i * 7 % 5;
     poet_remap remap = {0}, read;
     poet_codebook book;
-    CHECK_OK(poet_codebook_create(t, counts, POET_DISTANCE_VECTORS, &book));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_VECTORS, &book));
     CHECK_OK(poet_merge_tree_create(&book, &remap.tree));
     CHECK_OK(poet_shrink_map_create(&book, POET_SHRINK_MERGE, &remap.tree, 0, 10, &remap.map));
     CHECK_OK(poet_tokenizer_shrink(t, &remap.map, &smaller));
@@ -379,8 +379,8 @@ static void test_fsq(poet_device *device)
     c.codes = 16;
     c.width = 8;
     CHECK_OK(poet_tokenizer_create(device, &c, 4, &t));
-    CHECK_FAILS(poet_codebook_create(t, counts, POET_DISTANCE_VECTORS, &book), POET_ERR_UNSUPPORTED,
-                "no codebook");
+    CHECK_FAILS(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_VECTORS, &book),
+                POET_ERR_UNSUPPORTED, "no codebook");
     poet_codebook_free(&book);
     poet_tokenizer_destroy(t);
 }

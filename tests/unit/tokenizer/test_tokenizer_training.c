@@ -129,7 +129,7 @@ static double first_rows(poet_device *device, bool nested, int rows)
     r.nested = nested;
     CHECK_OK(poet_tokenizer_create(device, &c, 1, &t));
     CHECK_OK(poet_tokenizer_train(t, &r, NULL));
-    CHECK_OK(poet_codebook_create(t, counts, POET_DISTANCE_VECTORS, &book));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_VECTORS, &book));
     CHECK_OK(poet_shrink_map_create(&book, POET_SHRINK_NESTED, NULL, 0, rows, &map));
     CHECK_OK(poet_tokenizer_shrink(t, &map, &smaller));
     double error = measure(smaller, &used);
@@ -165,7 +165,7 @@ static void test_decoder_only(poet_device *device)
     int used;
     CHECK_OK(poet_tokenizer_create(device, &c, 1, &t));
     CHECK_OK(poet_tokenizer_train(t, &r, NULL));
-    CHECK_OK(poet_codebook_create(t, counts, POET_DISTANCE_PATCHES, &book));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_PATCHES, &book));
     CHECK_OK(poet_merge_tree_create(&book, &tree));
     CHECK_OK(poet_shrink_map_create(&book, POET_SHRINK_MERGE, &tree, 0, 6, &map));
     CHECK_OK(poet_tokenizer_shrink(t, &map, &smaller));
