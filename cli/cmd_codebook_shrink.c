@@ -227,7 +227,7 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
             "command goes on where it stopped.\n"
             "\n" CLI_DATA_HELP,
         .examples = "codebook shrink synth:shapes --model shapes -k 256,128 -o small\n"
-                    "codebook shrink all.ptok --domain street.ptok -m ./all -k 64 -o street\n"
+                    "codebook shrink all.ptok --domain street.ptok -m ./all -k 64 -o s\n"
                     "codebook shrink train.ptok -t tok.safetensors -k 64 -o small",
         .options = options,
         .json = true,

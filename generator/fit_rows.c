@@ -44,13 +44,7 @@ void poet_fit_data_free(poet_fit_data *data)
     rows_free(&data->codes);
     rows_free(&data->keep);
     poet_free(data->merged);
-    poet_free(data->grid);
     poet_free(data->group);
-}
-
-static bool is_written(const poet_generator_config *c, const int32_t *merged, int group)
-{
-    return !c->keep || !poet_sequence_keeps(c, merged, group);
 }
 
 /* New codes of all clips; how many slots of theirs are written. */
@@ -62,7 +56,7 @@ static int64_t merge_clips(poet_fit_data *d, int clips, const int32_t *codes)
         int32_t *merged = d->merged + i * per_clip;
         poet_merged_clip(c, d->map, codes + i * per_clip, merged);
         for (int g = 0; g < poet_generator_groups(c); g++)
-            written += is_written(c, merged, g) ? poet_generator_slots(c) : 0;
+            written += poet_group_is_written(c, merged, g) ? poet_generator_slots(c) : 0;
     }
     return written;
 }
@@ -75,9 +69,8 @@ static poet_status data_create(poet_fit_data *d, poet_generator *generator, poet
     POET_TRY(poet_whole_create(generator, &d->teacher));
     POET_TRY(poet_whole_create(smaller, &d->student));
     d->merged = poet_alloc((size_t)clips * per_clip * sizeof *d->merged);
-    d->grid = poet_alloc(POET_WHOLE_CLIPS * per_clip * sizeof *d->grid);
     d->group = poet_alloc(slots * (size_t)c->codes * sizeof *d->group);
-    if (!d->merged || !d->grid || !d->group)
+    if (!d->merged || !d->group)
         return POET_ERR_NOMEM;
     int64_t groups = (int64_t)clips * poet_generator_groups(c);
     POET_TRY(rows_create(&d->codes, merge_clips(d, clips, codes), rows, c->slot_width, c->codes));
@@ -145,7 +138,7 @@ static void gather_group(poet_fit_data *d, poet_rng *rng, const int32_t *merged,
         label_keeping(c, d->teacher.keep + 2 * row, before, d->group, keeping);
         offer(&d->keep, rng, d->student.states + row * c->width, keeping);
     }
-    if (!is_written(c, merged, group))
+    if (!poet_group_is_written(c, merged, group))
         return;
     if (c->keep && before)
         condition_on_writing(c, own, before, d->group);
@@ -159,10 +152,8 @@ static poet_status gather_clips(poet_fit_data *d, poet_rng *rng, int some, const
 {
     const poet_generator_config *c = &d->student.m->config;
     int64_t per_clip = poet_grid_codes(&c->grid);
-    for (int i = 0; i < some; i++)
-        poet_sequence_ungroup(c, merged + i * per_clip, d->grid + i * per_clip);
     POET_TRY(poet_whole_run(&d->teacher, some, codes, captions));
-    POET_TRY(poet_whole_run(&d->student, some, d->grid, captions));
+    POET_TRY(poet_whole_run_merged(&d->student, d->map, some, codes, captions));
     for (int i = 0; i < some; i++)
         for (int g = 0; g < poet_generator_groups(c); g++)
             gather_group(d, rng, merged + i * per_clip, i, g);

@@ -83,6 +83,19 @@ poet_status poet_whole_run(poet_whole *whole, int n, const int32_t *codes,
                    : POET_OK;
 }
 
+poet_status poet_whole_run_merged(poet_whole *whole, const poet_shrink_map *map, int n,
+                                  const int32_t *codes, const char *const *captions)
+{
+    int64_t count = n * poet_grid_codes(&whole->m->config.grid);
+    int32_t *merged = poet_alloc((size_t)count * sizeof *merged);
+    if (!merged)
+        return POET_ERR_NOMEM;
+    poet_shrink_map_codes(map, codes, count / map->levels, merged);
+    poet_status status = poet_whole_run(whole, n, merged, captions);
+    poet_free(merged);
+    return status;
+}
+
 /* exp(logits - the greatest), and their sum. */
 static double exponentials(const float *logits, int n, float *greatest)
 {
@@ -151,6 +164,11 @@ static double clip_bits(const poet_whole *whole, const poet_shrink_map *map, con
     for (int g = 0; g < poet_generator_groups(&whole->m->config); g++)
         nats += group_nats(whole, map, merged, clip, g);
     return nats / M_LN2;
+}
+
+bool poet_group_is_written(const poet_generator_config *config, const int32_t *grouped, int group)
+{
+    return !config->keep || !poet_sequence_keeps(config, grouped, group);
 }
 
 void poet_merged_clip(const poet_generator_config *config, const poet_shrink_map *map,

@@ -28,6 +28,10 @@ void poet_whole_free(poet_whole *whole);
 poet_status poet_whole_run(poet_whole *whole, int n, const int32_t *codes,
                            const char *const *captions);
 
+/* The same for a smaller model: codes are old ones. */
+poet_status poet_whole_run_merged(poet_whole *whole, const poet_shrink_map *map, int n,
+                                  const int32_t *codes, const char *const *captions);
+
 /* logits (K) of a slot on one level -> probabilities of the new codes (K'). */
 void poet_merged_probabilities(const poet_shrink_map *map, int level, const float *logits,
                                float *out);
@@ -35,6 +39,15 @@ void poet_merged_probabilities(const poet_shrink_map *map, int level, const floa
 /* Old codes of a clip in the order of the grid -> new ones in the order of writing, (N,S). */
 void poet_merged_clip(const poet_generator_config *config, const poet_shrink_map *map,
                       const int32_t *codes, int32_t *grouped);
+
+/* grouped (N,S), of one clip. */
+bool poet_group_is_written(const poet_generator_config *config, const int32_t *grouped, int group);
+
+/* ---- fit_states.c: "slots.state" by least squares ---- */
+
+poet_status poet_fit_states(poet_generator *generator, const poet_shrink_map *map,
+                            poet_generator *smaller, int n, const int32_t *codes,
+                            const char *const *captions, const poet_task *task);
 
 /* ---- fit_rows.c: what heads are fitted on ---- */
 
@@ -49,7 +62,6 @@ typedef struct poet_fit_data {
     const poet_shrink_map *map;
     poet_whole teacher, student;
     int32_t *merged; /* (clips,N,S): new codes in the order of writing */
-    int32_t *grid;   /* (POET_WHOLE_CLIPS, codes of a clip): the same in the order of the grid */
     float *group;    /* (S,K'): labels of one group */
     /* Slots of groups that are written in new codes, what the head sees there and the members' summed probabilities; and
      * all groups, states and whether the group is written or the same as before (empty where the model keeps nothing). */
