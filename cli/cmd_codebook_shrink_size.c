@@ -37,11 +37,23 @@ static void name_file(const result *r, const char *what, file_name out)
     snprintf(out, sizeof(file_name), "%s/%s.safetensors", r->folder, what);
 }
 
+/* Training of another start is another training: it has another seed, by which a checkpoint that another command left behind is
+ * refused. */
+static cli_finetune training_of(const cli_shrink *run, uint64_t fingerprint)
+{
+    cli_finetune finetune = run->finetune;
+    finetune.seed ^= fingerprint;
+    return finetune;
+}
+
 /* The tokenizer's decoder, trained; where there is a generator, in half of the time. */
 static poet_status finetune_decoder(const cli_shrink *run, const char *path, bool bf16, result *r)
 {
     double share = run->pair.generator ? 0.5 : 1;
-    POET_TRY(cli_finetune_decoder(&run->finetune, share, run->pair.device, run->pixels, path, bf16,
+    uint64_t start;
+    POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &start));
+    cli_finetune finetune = training_of(run, start);
+    POET_TRY(cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels, path, bf16,
                                   &r->decoder_steps));
     poet_tokenizer_destroy(r->tokenizer);
     r->tokenizer = NULL; /* as it was stored, which may be rounded */
@@ -66,7 +78,8 @@ static poet_status make_tokenizer(const cli_shrink *run, result *r)
 
 static poet_status finetune_generator(const cli_shrink *run, const char *path, bool bf16, result *r)
 {
-    POET_TRY(cli_finetune_generator(&run->finetune, run->pixels ? 0.5 : 1, run->pair.device,
+    cli_finetune finetune = training_of(run, r->remap.to);
+    POET_TRY(cli_finetune_generator(&finetune, run->pixels ? 0.5 : 1, run->pair.device,
                                     &run->domain, &r->remap.map, path, bf16, &r->generator_steps));
     poet_generator_destroy(r->generator);
     r->generator = NULL;

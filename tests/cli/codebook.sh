@@ -111,6 +111,10 @@ sleep 1
 kill -INT $!
 wait $! && fail "an interrupted fine-tuning said that it was done"
 [ -s stopped-6/tokenizer.safetensors.checkpoint ] || fail "an interrupted fine-tuning saved nothing"
+before=$(find stopped-6 | sort)
+run codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 --method kmeans --quiet
+[[ $status = 1 && $stderr == *"use the same options, or another output"* ]] || fail "another start went on: $stderr"
+[ "$before" = "$(find stopped-6 | sort)" ] || fail "a refusal changed the folder: $(find stopped-6)"
 # A token file has no pixels.
 works codebook shrink train.ptok --model ./model -k 6 -o blind --finetune-steps 2 --json
 [[ $stdout != *decoder_steps* && $stdout == *'"generator_steps": 2'* ]] || fail "a decoder trained on codes: $stdout"
