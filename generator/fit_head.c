@@ -121,7 +121,6 @@ poet_status poet_generator_fit(poet_generator *generator, const poet_shrink_map 
 {
     poet_fit_data data;
     *head = *keep = (poet_fit_result){.rows = 0};
-    POET_TRY(poet_fit_states(generator, map, smaller, n, codes, captions, task));
     poet_status status =
         poet_fit_data_gather(generator, map, smaller, n, codes, captions, rows, seed, task, &data);
     if (!status && data.codes.n)

@@ -47,6 +47,11 @@ void poet_fit_data_free(poet_fit_data *data)
     poet_free(data->group);
 }
 
+static bool is_written(const poet_generator_config *c, const int32_t *merged, int group)
+{
+    return !c->keep || !poet_sequence_keeps(c, merged, group);
+}
+
 /* New codes of all clips; how many slots of theirs are written. */
 static int64_t merge_clips(poet_fit_data *d, int clips, const int32_t *codes)
 {
@@ -56,7 +61,7 @@ static int64_t merge_clips(poet_fit_data *d, int clips, const int32_t *codes)
         int32_t *merged = d->merged + i * per_clip;
         poet_merged_clip(c, d->map, codes + i * per_clip, merged);
         for (int g = 0; g < poet_generator_groups(c); g++)
-            written += poet_group_is_written(c, merged, g) ? poet_generator_slots(c) : 0;
+            written += is_written(c, merged, g) ? poet_generator_slots(c) : 0;
     }
     return written;
 }
@@ -138,7 +143,7 @@ static void gather_group(poet_fit_data *d, poet_rng *rng, const int32_t *merged,
         label_keeping(c, d->teacher.keep + 2 * row, before, d->group, keeping);
         offer(&d->keep, rng, d->student.states + row * c->width, keeping);
     }
-    if (!poet_group_is_written(c, merged, group))
+    if (!is_written(c, merged, group))
         return;
     if (c->keep && before)
         condition_on_writing(c, own, before, d->group);

@@ -166,11 +166,6 @@ static double clip_bits(const poet_whole *whole, const poet_shrink_map *map, con
     return nats / M_LN2;
 }
 
-bool poet_group_is_written(const poet_generator_config *config, const int32_t *grouped, int group)
-{
-    return !config->keep || !poet_sequence_keeps(config, grouped, group);
-}
-
 void poet_merged_clip(const poet_generator_config *config, const poet_shrink_map *map,
                       const int32_t *codes, int32_t *grouped)
 {

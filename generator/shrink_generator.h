@@ -41,10 +41,9 @@ typedef struct poet_fit_result {
     double least, before, after;
 } poet_fit_result;
 
-/* Fits what of smaller (made by poet_generator_shrink from generator and map) can be fitted without a gradient through the
- * model, on n clips of old codes with their captions: the linear map by which a group's state enters the small transformer, to what
- * the old one makes of the old model's state (least squares); then the heads, to the exact sums (softmax regression,
- * convex). For each head at most `rows` rows are used, drawn with seed from all clips: for `head` codes of groups that are
+/* Fits the heads of smaller (made by poet_generator_shrink from generator and map) on n clips of old codes with their
+ * captions: softmax regression from its states to the exact sums. Convex, without a gradient through the
+ * model. For each head at most `rows` rows are used, drawn with seed from all clips: for `head` codes of groups that are
  * written in new codes, for `keep` (rows 0 where the model keeps nothing) all groups, with the chance
  *
  *     p(kept') = p(kept) + p(written) p(every slot writes a member of its code of the time before),

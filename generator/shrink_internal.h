@@ -40,15 +40,6 @@ void poet_merged_probabilities(const poet_shrink_map *map, int level, const floa
 void poet_merged_clip(const poet_generator_config *config, const poet_shrink_map *map,
                       const int32_t *codes, int32_t *grouped);
 
-/* grouped (N,S), of one clip. */
-bool poet_group_is_written(const poet_generator_config *config, const int32_t *grouped, int group);
-
-/* ---- fit_states.c: "slots.state" by least squares ---- */
-
-poet_status poet_fit_states(poet_generator *generator, const poet_shrink_map *map,
-                            poet_generator *smaller, int n, const int32_t *codes,
-                            const char *const *captions, const poet_task *task);
-
 /* ---- fit_rows.c: what heads are fitted on ---- */
 
 typedef struct poet_fit_rows {

@@ -274,71 +274,6 @@ static void test_regression(poet_device *device)
         CHECK_CLOSE(weight[N + d] - weight[d], truth[N + 1 + d] - truth[d], 0.1);
 }
 
-/* The mean over groups of |W' x - W y|^2, x and y the states of the smaller model and of the old one. */
-static double state_error(poet_generator *m, const poet_shrink_map *map, poet_generator *smaller,
-                          const int32_t *codes)
-{
-    enum { WIDTH = 16 };
-
-    float w[2][WIDTH * WIDTH];
-    poet_whole old, new;
-    poet_generator *both[] = {m, smaller};
-    for (int i = 0; i < 2; i++)
-        CHECK_OK(poet_params_read(both[i]->params,
-                                  poet_params_find(both[i]->params, "slots.state.weight"), w[i],
-                                  sizeof w[i]));
-    CHECK_OK(poet_whole_create(m, &old));
-    CHECK_OK(poet_whole_create(smaller, &new));
-    CHECK_OK(poet_whole_run(&old, POET_WHOLE_CLIPS, codes, captions));
-    CHECK_OK(poet_whole_run_merged(&new, map, POET_WHOLE_CLIPS, codes, captions));
-    double sum = 0;
-    int rows = POET_WHOLE_CLIPS * poet_generator_groups(&m->config);
-    for (int row = 0; row < rows; row++)
-        for (int o = 0; o < WIDTH; o++) {
-            double d = 0;
-            for (int i = 0; i < WIDTH; i++)
-                d += (double)w[1][o * WIDTH + i] * (double)new.states[row * WIDTH + i] -
-                     (double)w[0][o * WIDTH + i] * (double)old.states[row * WIDTH + i];
-            sum += d * d / rows;
-        }
-    poet_whole_free(&old);
-    poet_whole_free(&new);
-    return sum;
-}
-
-/* The way of the states, on the clips it is fitted to: no other linear map does better, tried around it. */
-static void test_states(poet_device *device)
-{
-    poet_generator_config c = tiny(1, 3, 4, 2, false);
-    poet_generator *m = make(device, c, 0.4F), *smaller;
-    const int32_t to[K] = {0, 1, 1, 0, 2, 2, 0, 1, 2, 3, 3, 3};
-    double weights[K];
-    for (int k = 0; k < K; k++)
-        weights[k] = 1;
-    poet_shrink_map map = map_of(m, to, 4);
-    static int32_t codes[POET_WHOLE_CLIPS * 48];
-    float w[16 * 16];
-    random_clips(codes, POET_WHOLE_CLIPS * 48, K, 9);
-    CHECK_OK(poet_generator_shrink(m, &map, weights, 1, &smaller));
-    double before = state_error(m, &map, smaller, codes);
-    CHECK_OK(poet_fit_states(m, &map, smaller, POET_WHOLE_CLIPS, codes, captions, NULL));
-    double after = state_error(m, &map, smaller, codes);
-    CHECK(after < 0.9 * before);
-    int index = poet_params_find(smaller->params, "slots.state.weight");
-    CHECK_OK(poet_params_read(smaller->params, index, w, sizeof w));
-    for (int i = 0; i < 16 * 16; i += 37)
-        for (int sign = -1; sign <= 1; sign += 2) {
-            float own = w[i];
-            w[i] = own + 0.1F * (float)sign;
-            CHECK_OK(poet_params_write(smaller->params, index, w, sizeof w));
-            CHECK(state_error(m, &map, smaller, codes) > after);
-            w[i] = own;
-        }
-    poet_generator_destroy(smaller);
-    poet_generator_destroy(m);
-    poet_shrink_map_free(&map);
-}
-
 /* The part of what says whether a group is kept: with the old one in its place, the clips cost more bits. */
 static void check_keeping(poet_generator *m, poet_generator *smaller, int n, const int32_t *merged,
                           const char *const *texts, const poet_fit_result *fit, double fitted)
@@ -425,7 +360,6 @@ int main(void)
     test_equal_codes(device, 1);
     test_equal_codes(device, 2);
     test_regression(device);
-    test_states(device);
     test_fit(device, 1, false);
     test_fit(device, 1, true);
     test_fit(device, 2, false);
