@@ -391,8 +391,8 @@ static poet_status recommend(cli_context *context, recommend_run *run)
     POET_TRY(open_models(context, run));
     POET_TRY(open_clips(run));
     POET_TRY(count_codes(run));
-    POET_TRY(
-        poet_codebook_create(run->pair.tokenizer, run->counts, POET_DISTANCE_PATCHES, &run->book));
+    POET_TRY(poet_codebook_create(run->pair.tokenizer, run->counts, POET_UNUSED_KEPT,
+                                  POET_DISTANCE_PATCHES, &run->book));
     POET_TRY(poet_merge_tree_create(&run->book, &run->tree));
     return draw_curve(run);
 }

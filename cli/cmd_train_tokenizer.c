@@ -19,6 +19,7 @@ typedef struct tokenizer_run {
     poet_tokenizer_config config;
     const char *fsq_levels;
     int quantizer, crop;
+    bool nested;
     poet_dataset *dataset;
     poet_tokenizer *tokenizer;
 } tokenizer_run;
@@ -81,6 +82,8 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
                 "depth of the residual quantizer (vq); codes that share the channels (fsq)"),
         CLI_TEXT("fsq-levels", 0, &run->fsq_levels, "LIST", NULL,
                  "steps of each channel (fsq), e.g. 8,5,5,5 for 1,000 codes"),
+        CLI_FLAG("nested", 0, &run->nested,
+                 "the first K rows become a codebook for every K: see codebook shrink (vq)"),
         CLI_INT("crop", 0, &run->crop, 0, 4096, "N", "0",
                 "train on squares of NxN pixels, cut where clips move; 0: whole frames"),
         CLI_DATA_ROWS(&run->data),
@@ -120,6 +123,7 @@ static poet_status train(cli_context *context, tokenizer_run *run, poet_device *
     training.h = run->crop ? run->crop : shape.h;
     training.w = run->crop ? run->crop : shape.w;
     training.seed = t->seed;
+    training.nested = run->nested;
     training.train.report = report;
     training.train.report_opaque = run;
     training.clips = cli_clips_next;

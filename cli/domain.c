@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "codec/tokfile.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct reading {
@@ -144,6 +145,53 @@ poet_status cli_domain_read(const char *spec, poet_tokenizer *tokenizer,
     *out = (cli_domain){0};
     out->counts = poet_calloc((size_t)config->levels * (size_t)config->codes, sizeof *out->counts);
     return out->counts ? read_all(&r) : POET_ERR_NOMEM;
+}
+
+/* ---- what is used ---- */
+
+int cli_domain_codes_used(const cli_domain *domain, const poet_tokenizer_config *config)
+{
+    int fewest = config->codes;
+    for (int level = 0; level < config->levels; level++) {
+        int used = 0;
+        for (int k = 0; k < config->codes; k++)
+            used += domain->counts[(int64_t)level * config->codes + k] > 0;
+        fewest = used < fewest ? used : fewest;
+    }
+    return fewest;
+}
+
+static int falling(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+poet_status cli_domain_share_of(const cli_domain *domain, const poet_tokenizer_config *config,
+                                int codes, double *out)
+{
+    size_t bytes = (size_t)config->codes * sizeof *domain->counts;
+    int64_t *order = poet_alloc(bytes), sum = 0;
+    if (!order)
+        return POET_ERR_NOMEM;
+    for (int level = 0; level < config->levels; level++) {
+        memcpy(order, domain->counts + (int64_t)level * config->codes, bytes);
+        qsort(order, (size_t)config->codes, sizeof *order, falling);
+        for (int k = 0; k < codes; k++)
+            sum += order[k];
+    }
+    poet_free(order);
+    *out = (double)sum / (double)domain->tokens;
+    return POET_OK;
+}
+
+double cli_domain_missing(const cli_domain *domain, const cli_domain *other,
+                          const poet_tokenizer_config *config)
+{
+    int64_t missing = 0;
+    for (int i = 0; i < config->levels * config->codes; i++)
+        missing += domain->counts[i] ? 0 : other->counts[i];
+    return (double)missing / (double)other->tokens;
 }
 
 void cli_domain_free(cli_domain *domain)

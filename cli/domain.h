@@ -27,6 +27,17 @@ typedef struct cli_domain_options {
  * failure. */
 poet_status cli_domain_read(const char *spec, poet_tokenizer *tokenizer,
                             const cli_domain_options *options, cli_domain *out);
+/* Of each level, how many codes are used: the fewest. */
+int cli_domain_codes_used(const cli_domain *domain, const poet_tokenizer_config *config);
+
+/* The share of the tokens that are of the most used `codes` codes of their level. */
+poet_status cli_domain_share_of(const cli_domain *domain, const poet_tokenizer_config *config,
+                                int codes, double *out);
+
+/* The share of other's tokens whose code this domain never uses. */
+double cli_domain_missing(const cli_domain *domain, const cli_domain *other,
+                          const poet_tokenizer_config *config);
+
 void cli_domain_free(cli_domain *domain);
 
 #endif

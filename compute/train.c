@@ -13,9 +13,9 @@ enum { MAX_PAIRS = 32, METRICS_LIMIT = 1 << 30 };
 
 /* The caller's pairs and ours, with the texts of ours. */
 typedef struct state_pairs {
-    poet_pair pairs[MAX_PAIRS + 3];
+    poet_pair pairs[MAX_PAIRS + 4];
     int n;
-    char step[24], threads[16];
+    char step[24], steps[24], threads[16];
 } state_pairs;
 
 static void make_pairs(const poet_train_config *config, int64_t step, int threads, state_pairs *out)
@@ -24,8 +24,10 @@ static void make_pairs(const poet_train_config *config, int64_t step, int thread
     for (int i = 0; i < config->n_pairs && i < MAX_PAIRS; i++)
         out->pairs[out->n++] = config->pairs[i];
     snprintf(out->step, sizeof out->step, "%" PRId64, step);
+    snprintf(out->steps, sizeof out->steps, "%" PRId64, config->optim.steps);
     snprintf(out->threads, sizeof out->threads, "%d", threads);
     out->pairs[out->n++] = (poet_pair){"train.step", out->step};
+    out->pairs[out->n++] = (poet_pair){"train.steps", out->steps};
     out->pairs[out->n++] = (poet_pair){"train.threads", out->threads};
     out->pairs[out->n++] = (poet_pair){"train.precision", poet_dtype_name(config->precision)};
 }
@@ -99,6 +101,19 @@ static poet_status trim_metrics(const char *path, int64_t step)
     poet_output_destroy(output);
     poet_free(text);
     return status;
+}
+
+poet_status poet_train_planned(const char *checkpoint, int64_t *steps)
+{
+    poet_checkpoint *file;
+    *steps = 0;
+    if (!poet_is_file(checkpoint))
+        return POET_OK;
+    POET_TRY(poet_checkpoint_open(checkpoint, &file));
+    const char *text = poet_checkpoint_value(file, "train.steps");
+    *steps = text ? strtoll(text, NULL, 10) : 0;
+    poet_checkpoint_close(file);
+    return POET_OK;
 }
 
 poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step)

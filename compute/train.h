@@ -62,6 +62,10 @@ typedef struct poet_train_config {
     void *opaque, *report_opaque;
 } poet_train_config;
 
+/* The length of the run that a checkpoint is of: for runs whose length was measured, not asked for. 0 where there is no such
+ * file, or it does not say. */
+poet_status poet_train_planned(const char *checkpoint, int64_t *steps);
+
 /* Loads the checkpoint, if there is one, into params (before the graph is built). *step: 0, or
  * where it stopped. The pairs of the configuration must equal those in the file, else
  * POET_ERR_MISMATCH names the first that differs. */

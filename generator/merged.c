@@ -21,6 +21,7 @@ static poet_status build(poet_generator *m, poet_program **out)
     poet_val rows = poet_reshape(g, states, POET_SHAPE(b * n, c->width));
     poet_result(g, "logits", poet_model_slots(g, c, rows, groups.around, before, &hidden));
     poet_result(g, "hidden", hidden);
+    poet_result(g, "states", states);
     if (c->keep)
         poet_result(g, "keeping", poet_model_keep(g, states));
     return poet_program_create(g, out);
@@ -39,8 +40,9 @@ poet_status poet_whole_create(poet_generator *m, poet_whole *out)
     size_t rows = whole_rows(out), slots = (size_t)poet_generator_slots(c);
     out->logits = poet_alloc(rows * slots * (size_t)c->codes * sizeof(float));
     out->hidden = poet_alloc(rows * slots * (size_t)c->slot_width * sizeof(float));
+    out->states = poet_alloc(rows * (size_t)c->width * sizeof(float));
     out->keep = c->keep ? poet_alloc(rows * 2 * sizeof(float)) : NULL;
-    if (!out->logits || !out->hidden || (c->keep && !out->keep))
+    if (!out->logits || !out->hidden || !out->states || (c->keep && !out->keep))
         return POET_ERR_NOMEM;
     POET_TRY(poet_sequence_batch_create(c, POET_WHOLE_CLIPS, (int)rows, &out->batch));
     return build(m, &out->program);
@@ -52,6 +54,7 @@ void poet_whole_free(poet_whole *whole)
     poet_sequence_batch_free(&whole->batch);
     poet_free(whole->logits);
     poet_free(whole->hidden);
+    poet_free(whole->states);
     poet_free(whole->keep);
 }
 
@@ -73,9 +76,24 @@ poet_status poet_whole_run(poet_whole *whole, int n, const int32_t *codes,
                                       rows * slots * (size_t)c->codes * sizeof(float)));
     POET_TRY(poet_program_get_by_name(whole->program, "hidden", whole->hidden,
                                       rows * slots * (size_t)c->slot_width * sizeof(float)));
+    POET_TRY(poet_program_get_by_name(whole->program, "states", whole->states,
+                                      rows * (size_t)c->width * sizeof(float)));
     return c->keep ? poet_program_get_by_name(whole->program, "keeping", whole->keep,
                                               rows * 2 * sizeof(float))
                    : POET_OK;
+}
+
+poet_status poet_whole_run_merged(poet_whole *whole, const poet_shrink_map *map, int n,
+                                  const int32_t *codes, const char *const *captions)
+{
+    int64_t count = n * poet_grid_codes(&whole->m->config.grid);
+    int32_t *merged = poet_alloc((size_t)count * sizeof *merged);
+    if (!merged)
+        return POET_ERR_NOMEM;
+    poet_shrink_map_codes(map, codes, count / map->levels, merged);
+    poet_status status = poet_whole_run(whole, n, merged, captions);
+    poet_free(merged);
+    return status;
 }
 
 /* exp(logits - the greatest), and their sum. */

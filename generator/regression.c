@@ -2,7 +2,10 @@
  *
  * With rows z = x and a one, M = mean of z z' = L L', a class's row t becomes u = L't and z becomes L^-1 z, whose second
  * moments are the identity: logits are the same. The Hessian of class c's row is the mean of p_c (1 - p_c) z z', about
- * share_c times the identity, so a step starts from the gradient divided by the class's share. */
+ * share_c times the identity, so a step starts from the gradient divided by the class's share.
+ *
+ * The prior is a Gaussian around the start, of the same width in each of these coordinates: a class with many rows
+ * hardly feels it, one with few stays where it began. */
 #include "generator/shrink_internal.h"
 
 #include "base/matrix.h"
@@ -13,8 +16,6 @@
 
 enum { HISTORY = 8 };
 
-static const double ridge =
-    1e-4; /* towards the start: as if so large a share of rows had its answers */
 static const double good_enough = 1e-4; /* nats: a step that promises less is the last */
 
 typedef struct fit {
@@ -26,8 +27,9 @@ typedef struct fit {
     float *z;       /* (rows,n) */
     float *logits;  /* (rows,classes), then the error of each */
     float *single;  /* (count) */
-    double *share;  /* (classes) */
-    double *first;  /* (count): the start */
+    double ridge;   /* of the mean loss */
+    double *share; /* (classes): of the labels, and the ridge: about the Hessian of a class's row */
+    double *first; /* (count): the start */
 } fit;
 
 static void fit_free(fit *f)
@@ -139,7 +141,7 @@ static poet_status prepare(fit *f, poet_device *device)
     for (int64_t i = 0; i < f->rows * classes; i++)
         f->share[i % classes] += (double)f->r->labels[i] / (double)f->rows;
     for (int64_t c = 0; c < classes; c++)
-        f->share[c] += 1e-6; /* what the labels never have still has a step */
+        f->share[c] += f->ridge;
     whiten(f);
     to_round(f, f->first);
     return build(f, device);
@@ -183,9 +185,9 @@ static poet_status evaluate(fit *f, const double *u, double *gradient, double *l
     POET_TRY(poet_program_get_by_name(f->backward, "gradient", f->single, bytes));
     *total = *loss;
     for (int64_t i = 0; i < f->count; i++) {
-        double away = u[i] - f->first[i], pull = ridge * f->share[i / f->n];
-        gradient[i] = (double)f->single[i] + pull * away;
-        *total += 0.5 * pull * away * away;
+        double away = u[i] - f->first[i];
+        gradient[i] = (double)f->single[i] + f->ridge * away;
+        *total += 0.5 * f->ridge * away * away;
     }
     return POET_OK;
 }
@@ -319,6 +321,7 @@ poet_status poet_regression_fit(poet_device *device, poet_regression *r, const p
 {
     int64_t n = r->dim + 1;
     fit f = {.r = r, .rows = r->rows, .n = n, .count = r->classes * n};
+    f.ridge = r->prior / (double)r->rows;
     size_t count = (size_t)f.count;
     search s = {.f = &f,
                 .at = poet_alloc(count * sizeof(double)),

@@ -34,20 +34,24 @@ poet_status poet_generator_score_merged(poet_generator *generator, const poet_sh
                                         int n, const int32_t *codes, const char *const *captions,
                                         double *bits);
 
-/* How close a head is to the exact sums, nats a code: the cross-entropy before and after fitting, and the least
+/* How close a head is to the exact sums, nats a row: the cross-entropy before and after fitting, and the least
  * possible one, the entropy of the sums. */
 typedef struct poet_fit_result {
     int64_t rows;
     double least, before, after;
 } poet_fit_result;
 
-/* Fits the head of smaller (made by poet_generator_shrink from generator and map) on n clips of old codes with their
- * captions: softmax regression from its hidden states to the exact sums. Convex, without a gradient through the
- * model; at most `rows` codes are used, drawn with seed from all clips. What says whether a group is kept is left as it
- * is: it reads the same states, which merging hardly moves. */
+/* Fits the heads of smaller (made by poet_generator_shrink from generator and map) on n clips of old codes with their
+ * captions: softmax regression from its states to the exact sums. Convex, without a gradient through the
+ * model. For each head at most `rows` rows are used, drawn with seed from all clips: for `head` codes of groups that are
+ * written in new codes, for `keep` (rows 0 where the model keeps nothing) all groups, with the chance
+ *
+ *     p(kept') = p(kept) + p(written) p(every slot writes a member of its code of the time before),
+ *
+ * since what is the same in new codes is kept. */
 poet_status poet_generator_fit(poet_generator *generator, const poet_shrink_map *map,
                                poet_generator *smaller, int n, const int32_t *codes,
                                const char *const *captions, int64_t rows, uint64_t seed,
-                               const poet_task *task, poet_fit_result *out);
+                               const poet_task *task, poet_fit_result *head, poet_fit_result *keep);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef POET_GENERATOR_SHRINK_INTERNAL_H
 #define POET_GENERATOR_SHRINK_INTERNAL_H
 
+#include "base/rng.h"
 #include "generator/generator_internal.h"
 #include "generator/shrink_generator.h"
 
@@ -15,6 +16,7 @@ typedef struct poet_whole {
     poet_sequence_batch batch;
     float *logits; /* (clips,N,S,K) */
     float *hidden; /* (clips,N,S,slot width) */
+    float *states; /* (clips,N,width) */
     float *keep;   /* (clips,N,2): written, kept; NULL where the model keeps nothing */
 } poet_whole;
 
@@ -26,6 +28,10 @@ void poet_whole_free(poet_whole *whole);
 poet_status poet_whole_run(poet_whole *whole, int n, const int32_t *codes,
                            const char *const *captions);
 
+/* The same for a smaller model: codes are old ones. */
+poet_status poet_whole_run_merged(poet_whole *whole, const poet_shrink_map *map, int n,
+                                  const int32_t *codes, const char *const *captions);
+
 /* logits (K) of a slot on one level -> probabilities of the new codes (K'). */
 void poet_merged_probabilities(const poet_shrink_map *map, int level, const float *logits,
                                float *out);
@@ -33,6 +39,33 @@ void poet_merged_probabilities(const poet_shrink_map *map, int level, const floa
 /* Old codes of a clip in the order of the grid -> new ones in the order of writing, (N,S). */
 void poet_merged_clip(const poet_generator_config *config, const poet_shrink_map *map,
                       const int32_t *codes, int32_t *grouped);
+
+/* ---- fit_rows.c: what heads are fitted on ---- */
+
+typedef struct poet_fit_rows {
+    int64_t left, wanted; /* still to come, and of these still to be taken */
+    int64_t n;            /* so far */
+    int dim, classes;
+    float *x, *labels; /* (n,dim), (n,classes) */
+} poet_fit_rows;
+
+typedef struct poet_fit_data {
+    const poet_shrink_map *map;
+    poet_whole teacher, student;
+    int32_t *merged; /* (clips,N,S): new codes in the order of writing */
+    float *group;    /* (S,K'): labels of one group */
+    /* Slots of groups that are written in new codes, what the head sees there and the members' summed probabilities; and
+     * all groups, states and whether the group is written or the same as before (empty where the model keeps nothing). */
+    poet_fit_rows codes, keep;
+} poet_fit_data;
+
+/* At most `rows` rows for each head, drawn with seed from n clips of old codes. map must outlive it. Free also after a
+ * failure. */
+poet_status poet_fit_data_gather(poet_generator *generator, const poet_shrink_map *map,
+                                 poet_generator *smaller, int n, const int32_t *codes,
+                                 const char *const *captions, int64_t rows, uint64_t seed,
+                                 const poet_task *task, poet_fit_data *out);
+void poet_fit_data_free(poet_fit_data *data);
 
 /* ---- regression.c ---- */
 
@@ -44,6 +77,8 @@ typedef struct poet_regression {
     const float *x;      /* (rows,dim) */
     const float *labels; /* (rows,classes), each row a distribution */
     float *weight, *bias;
+    double
+        prior; /* 1 / variance of what logits are changed by, over all rows: the larger, the closer to the start */
     int steps; /* at most */
 } poet_regression;
 

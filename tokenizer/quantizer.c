@@ -118,20 +118,22 @@ poet_val poet_quantizer_vectors(poet_graph *g, const poet_tokenizer_config *conf
  * them. */
 static poet_val train_level(poet_graph *g, const poet_tokenizer_training *training,
                             const poet_tokenizer_config *config, int level, poet_val rest,
-                            poet_val step, poet_val *index)
+                            const poet_training_inputs *inputs, poet_val *index)
 {
     poet_val book = codebook(g, config, level);
     poet_val total = ema_state(g, level, "total", POET_SHAPE(config->codes, config->dim));
     poet_val count = ema_state(g, level, "count", POET_SHAPE(config->codes));
-    *index = poet_nearest(g, rest, book, NULL);
+    poet_val shown = training->nested ? poet_add(g, book, inputs->away) : book;
+    *index = poet_nearest(g, rest, shown, NULL);
     poet_val vectors = poet_embed(g, book, *index);
-    poet_codebook_ema(g, book, total, count, rest, *index, step, training->decay, training->restart,
-                      training->seed + (uint64_t)level);
+    poet_codebook_ema(g, book, total, count, rest, *index, inputs->step, training->decay,
+                      training->restart, training->seed + (uint64_t)level);
     return vectors;
 }
 
 poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training *training,
-                                    const poet_tokenizer_config *config, poet_val z, poet_val step)
+                                    const poet_tokenizer_config *config, poet_val z,
+                                    const poet_training_inputs *inputs)
 {
     const float temperature = 1, gamma = 1;
     poet_quantized q = {.penalty = POET_NONE};
@@ -150,7 +152,7 @@ poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training
     poet_val codes[POET_MAX_RESIDUAL_LEVELS] = {POET_NONE};
     for (int level = 0; level < config->levels; level++) {
         poet_val index;
-        poet_val vectors = train_level(g, training, config, level, rest, step, &index);
+        poet_val vectors = train_level(g, training, config, level, rest, inputs, &index);
         codes[level] = with_level_axis(g, index);
         sum = level ? poet_add(g, sum, vectors) : vectors;
         rest = subtract(g, rest, vectors);

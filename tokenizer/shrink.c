@@ -23,7 +23,7 @@ static poet_status to_patches(poet_tokenizer *tokenizer, poet_codebook *book)
     return status;
 }
 
-poet_status poet_codebook_create(poet_tokenizer *tokenizer, const int64_t *counts,
+poet_status poet_codebook_create(poet_tokenizer *tokenizer, const int64_t *counts, double unused,
                                  poet_distance distance, poet_codebook *out)
 {
     const poet_tokenizer_config *c = poet_tokenizer_get_config(tokenizer);
@@ -38,7 +38,7 @@ poet_status poet_codebook_create(poet_tokenizer *tokenizer, const int64_t *count
     if (!out->vectors || !out->points || !out->weights)
         return POET_ERR_NOMEM;
     for (size_t i = 0; i < rows; i++)
-        out->weights[i] = counts[i] > 0 ? (double)counts[i] : 0.5;
+        out->weights[i] = counts[i] > 0 ? (double)counts[i] : unused;
     POET_TRY(poet_tokenizer_vectors(tokenizer, out->vectors));
     if (distance == POET_DISTANCE_PATCHES)
         return to_patches(tokenizer, out);

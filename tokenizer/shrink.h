@@ -1,7 +1,7 @@
 /* Smaller codebooks from a trained one: which codes become one, and the tokenizer that results.
  *
  *     poet_codebook book;                     vectors, and how often clips use them
- *     POET_TRY(poet_codebook_create(tokenizer, counts, POET_DISTANCE_PATCHES, &book));
+ *     POET_TRY(poet_codebook_create(tokenizer, counts, POET_UNUSED_KEPT, POET_DISTANCE_PATCHES, &book));
  *     POET_TRY(poet_merge_tree_create(&book, &tree));              once
  *     POET_TRY(poet_shrink_map_create(&book, POET_SHRINK_MERGE, &tree, 0, 128, &map)); for any K'
  *     POET_TRY(poet_tokenizer_shrink(tokenizer, &map, &smaller));
@@ -44,10 +44,15 @@ typedef struct poet_codebook {
     double *weights; /* (levels,K): use, above 0 */
 } poet_codebook;
 
-/* counts (levels,K): how often each code is used. A code that is never used weighs half a token: it goes
- * to its nearest neighbour before all others and moves it by next to nothing. POET_ERR_UNSUPPORTED for
+/* What a code weighs that is never used, in tokens. It goes to a near neighbour before all others: half a token moves that by
+ * next to nothing, and rare codes are left alone; what is dropped moves nothing, also where all of a few codes are used
+ * but once, and every code that is left has members that are used (unless more are asked for than are used). */
+#define POET_UNUSED_KEPT 0.5
+#define POET_UNUSED_DROPPED 1e-9
+
+/* counts (levels,K): how often each code is used; unused is one of the two above. POET_ERR_UNSUPPORTED for
  * FSQ and LFQ, which have no codebook. Free also after a failure. */
-poet_status poet_codebook_create(poet_tokenizer *tokenizer, const int64_t *counts,
+poet_status poet_codebook_create(poet_tokenizer *tokenizer, const int64_t *counts, double unused,
                                  poet_distance distance, poet_codebook *out);
 void poet_codebook_free(poet_codebook *book);
 
@@ -82,7 +87,8 @@ typedef enum poet_shrink_method {
     POET_SHRINK_MERGE, /* the tree, cut where K' clusters are left; maps of falling K' are nested */
     POET_SHRINK_KMEANS, /* weighted k-means on the points, started by k-means++ (Arthur, Vassilvitskii 2007) */
     POET_SHRINK_LEAST_USED, /* the most used stay as they are, the nearest of them takes over the others */
-    POET_SHRINK_RANDOM /* the same with a random choice */
+    POET_SHRINK_RANDOM, /* the same with a random choice */
+    POET_SHRINK_NESTED  /* the same with the first K' rows: what a nested codebook is trained for */
 } poet_shrink_method;
 
 /* A map to `kept` codes, 2..K. Merged codes and k-means have weighted means of their members' vectors. tree is

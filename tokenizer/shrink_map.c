@@ -64,7 +64,7 @@ static poet_status cut_tree(const level *l, const poet_merge *merges)
     return all ? POET_OK : POET_ERR_NOMEM;
 }
 
-/* ---- survivors: least used and random ---- */
+/* ---- survivors: least used, random, nested ---- */
 
 typedef struct used {
     double weight;
@@ -297,13 +297,30 @@ static poet_status mean_vectors(const level *l, const float *vectors, float *out
     return POET_OK;
 }
 
-static poet_status keep_survivors(const level *l, bool random, poet_rng *rng, const float *old,
-                                  float *vectors)
+static void first_rows(const level *l, bool *stays)
+{
+    for (int i = 0; i < l->kept; i++)
+        stays[i] = true;
+}
+
+static poet_status choose_survivors(const level *l, poet_shrink_method method, poet_rng *rng,
+                                    bool *stays)
+{
+    if (method == POET_SHRINK_LEAST_USED)
+        return most_used(l, stays);
+    if (method == POET_SHRINK_RANDOM)
+        return any_codes(l, rng, stays);
+    first_rows(l, stays);
+    return POET_OK;
+}
+
+static poet_status keep_survivors(const level *l, poet_shrink_method method, poet_rng *rng,
+                                  const float *old, float *vectors)
 {
     bool *stays = poet_calloc((size_t)l->codes, sizeof *stays);
     if (!stays)
         return POET_ERR_NOMEM;
-    poet_status status = random ? any_codes(l, rng, stays) : most_used(l, stays);
+    poet_status status = choose_survivors(l, method, rng, stays);
     if (!status)
         hand_over(l, stays, old, vectors);
     poet_free(stays);
@@ -330,8 +347,8 @@ static poet_status shrink_level(const poet_codebook *book, poet_shrink_method me
     float *vectors = out->vectors + (size_t)number * (size_t)out->kept * (size_t)out->dim;
     poet_rng rng;
     poet_rng_init(&rng, seed, (uint64_t)number);
-    if (method == POET_SHRINK_LEAST_USED || method == POET_SHRINK_RANDOM)
-        return keep_survivors(&l, method == POET_SHRINK_RANDOM, &rng, old, vectors);
+    if (method != POET_SHRINK_MERGE && method != POET_SHRINK_KMEANS)
+        return keep_survivors(&l, method, &rng, old, vectors);
     for (int i = 0; i < l.codes; i++)
         l.map[i] = -1;
     POET_TRY(method == POET_SHRINK_MERGE

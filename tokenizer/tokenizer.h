@@ -125,6 +125,11 @@ typedef struct poet_tokenizer_training {
     float commitment;     /* weight of |z - code|^2: 0.1 */
     float decay, restart; /* codebook EMA: 0.99, and the share of the mean count below which a code
                              restarts: 0.03 */
+    bool
+        nested; /* VQ: the first K' rows are a codebook for every K' from K/16 to K: each step draws a K' (its logarithm
+                    uniform) and quantizes to these rows alone (nested dropout, Rippel et al. 2014, over the rows) */
+    bool
+        decoder_only; /* from the weights that are there: encoder and codebook stay, and so do all codes; not with nested */
     uint64_t seed;
     int start_clips; /* how many clips the principal components and k-means are taken from: 200 */
     poet_train_config train; /* feed, pairs and opaque are set by the trainer */

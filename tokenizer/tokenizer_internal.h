@@ -45,8 +45,15 @@ typedef struct poet_quantized {
     poet_val penalty; /* scalar to be added to the loss, already weighted */
 } poet_quantized;
 
+typedef struct poet_training_inputs {
+    poet_val step; /* I32 (1) */
+    poet_val
+        away; /* (K,1), for nested codebooks: 0 where a row takes part in this step, and far away where not */
+} poet_training_inputs;
+
 poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training *training,
-                                    const poet_tokenizer_config *config, poet_val z, poet_val step);
+                                    const poet_tokenizer_config *config, poet_val z,
+                                    const poet_training_inputs *inputs);
 
 /* ---- start.c ---- */
 

@@ -71,12 +71,63 @@ works codebook shrink train-16.ptok --model ./small-16 -k 5 -o twice
 works codebook remap train-16.ptok -m twice-5/remap.safetensors -o twice.ptok
 works decode twice.ptok -t twice-5/tokenizer.safetensors -o back.png
 
-for method in kmeans least-used random; do
+for method in kmeans least-used random nested; do
   works codebook shrink "${data[@]}" -t model/tokenizer.safetensors -k 8 -o $method --method $method --distance vectors
   works codebook remap train.ptok -m $method-8/remap.safetensors -o $method.ptok
   works decode $method.ptok -t $method-8/tokenizer.safetensors -o back.png
   [ ! -e $method-8/generator.safetensors ] || fail "a generator from nothing"
 done
+
+# For a part of what the model was made for: what that never uses is gone, and how much of the rest that was is said.
+domain=(synth:shapes --size 32 --frames 5 --clips 3 --heldout-clips 8)
+works encode "${domain[@]}" -t model/tokenizer.safetensors -o domain.ptok
+works codebook inspect domain.ptok -t model/tokenizer.safetensors --json
+used=$(sed -n 's/.*"used": \([0-9]*\).*/\1/p' <<<"$stdout")
+[ "$used" -gt 4 ] && [ "$used" -lt 32 ] || fail "the domain uses $used of 32 codes"
+works codebook shrink train.ptok --model ./model --domain domain.ptok -k "$used,4" -o part --json
+[[ $stdout == *"\"domain_codes_used\": $used"*'"data_tokens_dropped": 0.'*'"most_used_share": 1.0'*'"most_used_share": 0.'* ]] ||
+  fail "a domain: $stdout"
+# Every code of the domain is a code of its own there.
+works codebook remap domain.ptok -m part-$used/remap.safetensors -o part.ptok
+works codebook inspect part.ptok -t part-$used/tokenizer.safetensors --json
+[[ $stdout == *"\"used\": $used"* ]] || fail "codes of the domain were merged: $stdout"
+refuses 2 "domain.ptok uses $used codes, and no others are kept: $((used + 1)) is too many" \
+  codebook shrink train.ptok --model ./model --domain domain.ptok -k 4,$((used + 1)) -o x --quiet
+
+# Training on: by steps it is the same twice; interrupted, it goes on.
+works codebook shrink "${data[@]}" --model ./model -k 6 -o tuned --finetune-steps 4 --json
+[[ $stdout == *'"decoder_steps": 4'*'"generator_steps": 4'* ]] || fail "fine-tuning: $stdout"
+works codebook shrink "${data[@]}" --model ./model -k 6 -o tuned-again --finetune-steps 4
+for file in tokenizer generator remap; do
+  cmp -s tuned-6/$file.safetensors tuned-again-6/$file.safetensors || fail "$file.safetensors: tuned twice, it differs"
+done
+cmp -s small-6/tokenizer.safetensors tuned-6/tokenizer.safetensors && fail "the decoder was not trained"
+[ -z "$(find tuned-6 -name '*.checkpoint')" ] || fail "a checkpoint was left behind"
+works codebook remap train.ptok -m tuned-6/remap.safetensors -o tuned.ptok
+works generate "a red circle" --model ./tuned-6 -o clip.png
+"$program" codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 2>/dev/null &
+until [ -e stopped-6/tokenizer.safetensors ]; do sleep 0.1; done
+sleep 1
+kill -INT $!
+wait $! && fail "an interrupted fine-tuning said that it was done"
+[ -s stopped-6/tokenizer.safetensors.checkpoint ] || fail "an interrupted fine-tuning saved nothing"
+before=$(find stopped-6 | sort)
+run codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 --method kmeans --quiet
+[[ $status = 1 && $stderr == *"use the same options, or another output"* ]] || fail "another start went on: $stderr"
+[ "$before" = "$(find stopped-6 | sort)" ] || fail "a refusal changed the folder: $(find stopped-6)"
+# A token file has no pixels.
+works codebook shrink train.ptok --model ./model -k 6 -o blind --finetune-steps 2 --json
+[[ $stdout != *decoder_steps* && $stdout == *'"generator_steps": 2'* ]] || fail "a decoder trained on codes: $stdout"
+[[ $stderr == *"train.ptok: has codes, no pixels: the decoder stays as it is"* ]] || fail "no pixels: $stderr"
+refuses 2 "has codes, no pixels that a decoder could be trained on" \
+  codebook shrink train.ptok -t model/tokenizer.safetensors -k 6 -o x --finetune-steps 2
+refuses 2 "give one of them" codebook shrink train.ptok --model ./model -k 6 -o x --finetune 1 --finetune-steps 2
+
+# A codebook whose first rows are one for every K.
+works train-tokenizer "${data[@]}" "${small[@]}" --nested --steps 3 -o nested.safetensors
+works codebook shrink "${data[@]}" -t nested.safetensors -k 8,4 -o rows --method nested
+refuses 2 "have no rows of a codebook to be nested" train-tokenizer "${data[@]}" "${small[@]}" --nested --steps 3 \
+  --quantizer fsq --fsq-levels 4,4 -o x.safetensors
 
 # Residual levels, each with a map of its own.
 works train-tokenizer "${data[@]}" "${small[@]}" --levels 2 --steps 3 -o residual.safetensors

@@ -263,7 +263,7 @@ static void test_regression(poet_device *device)
         for (int c = 0; c < CLASSES; c++)
             labels[i * CLASSES + c] = (float)(p[c] / sum);
     }
-    poet_regression r = {ROWS, N, CLASSES, x, labels, weight, bias, 60};
+    poet_regression r = {ROWS, N, CLASSES, x, labels, weight, bias, 0.01, 60};
     poet_fit_result out;
     CHECK_OK(poet_regression_fit(device, &r, NULL, &out));
     CHECK_CLOSE(out.before, log(CLASSES), 1e-5);
@@ -272,6 +272,27 @@ static void test_regression(poet_device *device)
     CHECK_CLOSE(out.after, out.least, 2e-3);
     for (int d = 0; d < 2; d++)
         CHECK_CLOSE(weight[N + d] - weight[d], truth[N + 1 + d] - truth[d], 0.1);
+}
+
+/* The part of what says whether a group is kept: with the old one in its place, the clips cost more bits. */
+static void check_keeping(poet_generator *m, poet_generator *smaller, int n, const int32_t *merged,
+                          const char *const *texts, const poet_fit_result *fit, double fitted)
+{
+    float weight[2 * 16], bias[2];
+    double bits[16], old = 0;
+    poet_params *from = m->params, *to = smaller->params;
+    int w = poet_params_find(to, "keep.weight"), b = poet_params_find(to, "keep.bias");
+    CHECK(fit->rows == (int64_t)n * poet_generator_groups(&m->config));
+    CHECK(fit->after < fit->before && fit->after > fit->least - 1e-6);
+    CHECK_OK(poet_params_read(from, poet_params_find(from, "keep.weight"), weight, sizeof weight));
+    CHECK_OK(poet_params_read(from, poet_params_find(from, "keep.bias"), bias, sizeof bias));
+    CHECK_OK(poet_params_write(to, w, weight, sizeof weight));
+    CHECK_OK(poet_params_write(to, b, bias, sizeof bias));
+    poet_generator_forget_programs(smaller);
+    CHECK_OK(poet_generator_score(smaller, n, merged, texts, bits));
+    for (int i = 0; i < n; i++)
+        old += bits[i];
+    CHECK(old > fitted + 1);
 }
 
 static void test_fit(poet_device *device, int levels, bool keep)
@@ -301,8 +322,9 @@ static void test_fit(poet_device *device, int levels, bool keep)
     CHECK_OK(poet_generator_score(smaller, CLIPS, merged, texts, bits));
     for (int i = 0; i < CLIPS; i++)
         before += bits[i];
-    poet_fit_result out;
-    CHECK_OK(poet_generator_fit(m, &map, smaller, CLIPS, codes, texts, 100000, 1, NULL, &out));
+    poet_fit_result out, kept;
+    CHECK_OK(
+        poet_generator_fit(m, &map, smaller, CLIPS, codes, texts, 100000, 1, NULL, &out, &kept));
     CHECK_OK(poet_generator_score(smaller, CLIPS, merged, texts, bits));
     for (int i = 0; i < CLIPS; i++)
         after += bits[i];
@@ -313,10 +335,12 @@ static void test_fit(poet_device *device, int levels, bool keep)
     CHECK(out.after < out.before);
     CHECK(out.after > out.least - 1e-6);
     CHECK(after < before && after > exact);
+    if (keep)
+        check_keeping(m, smaller, CLIPS, merged, texts, &kept, after);
 
     /* Fewer rows are drawn, by the seed. */
-    CHECK_OK(poet_generator_fit(m, &map, smaller, CLIPS, codes, texts, 64, 1, NULL, &out));
-    CHECK(out.rows == 64);
+    CHECK_OK(poet_generator_fit(m, &map, smaller, CLIPS, codes, texts, 64, 1, NULL, &out, &kept));
+    CHECK(out.rows == 64 && kept.rows == (keep ? 64 : 0));
     poet_generator_destroy(smaller);
     poet_generator_destroy(m);
     poet_shrink_map_free(&map);

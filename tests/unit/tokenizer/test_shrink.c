@@ -178,7 +178,7 @@ static void test_maps(void)
     poet_codebook book = random_book(2, MOST, 3, 6);
     poet_merge_tree tree;
     CHECK_OK(poet_merge_tree_create(&book, &tree));
-    double distortion[4], last = 1e300;
+    double distortion[5], last = 1e300;
     for (int kept = 2; kept <= MOST; kept += 31) /* 2, 33, 64 */
         for (int method = POET_SHRINK_MERGE; method <= POET_SHRINK_KMEANS; method++) {
             poet_shrink_map map;
@@ -190,7 +190,7 @@ static void test_maps(void)
                     CHECK_CLOSE(map.vectors[i], book.vectors[i], 1e-6);
             poet_shrink_map_free(&map);
         }
-    for (int method = 0; method <= POET_SHRINK_RANDOM; method++) {
+    for (int method = 0; method <= POET_SHRINK_NESTED; method++) {
         poet_shrink_map map, again, other;
         poet_shrink_method m = (poet_shrink_method)method;
         CHECK_OK(poet_shrink_map_create(&book, m, &tree, 1, 20, &map));
@@ -201,6 +201,9 @@ static void test_maps(void)
         CHECK(memcmp(map.map, again.map, bytes) == 0);
         CHECK((memcmp(map.map, other.map, bytes) == 0) != seeded);
         CHECK_OK(poet_shrink_map_distortion(&book, &map, &distortion[method]));
+        if (m == POET_SHRINK_NESTED)
+            CHECK(map.map[0] == 0 && map.map[19] == 19 &&
+                  memcmp(map.vectors, book.vectors, 20 * 3 * sizeof(float)) == 0);
         poet_shrink_map_free(&map);
         poet_shrink_map_free(&again);
         poet_shrink_map_free(&other);
@@ -277,7 +280,7 @@ static void test_patch_distance(poet_device *device)
     poet_tokenizer *t = small(device, 2);
     int64_t counts[2 * MOST] = {[7] = 9};
     poet_codebook book;
-    CHECK_OK(poet_codebook_create(t, counts, POET_DISTANCE_PATCHES, &book));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_PATCHES, &book));
     CHECK(book.weights[7] == 9 && book.weights[8] == 0.5);
     poet_params *params = poet_tokenizer_params(t);
     float w[192 * 5];
@@ -309,7 +312,7 @@ static void test_tokenizer(poet_device *device)
         counts[i] = i * 7 % 5;
     poet_remap remap = {0}, read;
     poet_codebook book;
-    CHECK_OK(poet_codebook_create(t, counts, POET_DISTANCE_VECTORS, &book));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_VECTORS, &book));
     CHECK_OK(poet_merge_tree_create(&book, &remap.tree));
     CHECK_OK(poet_shrink_map_create(&book, POET_SHRINK_MERGE, &remap.tree, 0, 10, &remap.map));
     CHECK_OK(poet_tokenizer_shrink(t, &remap.map, &smaller));
@@ -376,8 +379,8 @@ static void test_fsq(poet_device *device)
     c.codes = 16;
     c.width = 8;
     CHECK_OK(poet_tokenizer_create(device, &c, 4, &t));
-    CHECK_FAILS(poet_codebook_create(t, counts, POET_DISTANCE_VECTORS, &book), POET_ERR_UNSUPPORTED,
-                "no codebook");
+    CHECK_FAILS(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_VECTORS, &book),
+                POET_ERR_UNSUPPORTED, "no codebook");
     poet_codebook_free(&book);
     poet_tokenizer_destroy(t);
 }

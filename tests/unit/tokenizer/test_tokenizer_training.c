@@ -3,6 +3,7 @@
 #include "compute/backend.h"
 #include "tests/support/check.h"
 #include "tests/support/clips.h"
+#include "tokenizer/shrink.h"
 #include "tokenizer/tokenizer_internal.h"
 
 #include <stdlib.h>
@@ -155,6 +156,79 @@ static void test_factorised(poet_device *device)
         poet_tokenizer_destroy(t[i]);
 }
 
+/* The error with the first rows of a codebook alone. */
+static double first_rows(poet_device *device, bool nested, int rows)
+{
+    poet_tokenizer *t, *smaller;
+    poet_tokenizer_config c = small(POET_QUANTIZER_VQ, 1);
+    poet_tokenizer_training r = training_of(80, NULL, NULL);
+    poet_codebook book;
+    poet_shrink_map map;
+    int64_t counts[64] = {0};
+    int used;
+    r.nested = nested;
+    CHECK_OK(poet_tokenizer_create(device, &c, 1, &t));
+    CHECK_OK(poet_tokenizer_train(t, &r, NULL));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_VECTORS, &book));
+    CHECK_OK(poet_shrink_map_create(&book, POET_SHRINK_NESTED, NULL, 0, rows, &map));
+    CHECK_OK(poet_tokenizer_shrink(t, &map, &smaller));
+    double error = measure(smaller, &used);
+    CHECK(used <= rows);
+    poet_tokenizer_destroy(smaller);
+    poet_tokenizer_destroy(t);
+    poet_shrink_map_free(&map);
+    poet_codebook_free(&book);
+    return error;
+}
+
+static void test_nested(poet_device *device)
+{
+    double plain = first_rows(device, false, 8), nested = first_rows(device, true, 8);
+    double all = first_rows(device, true, 64);
+    fprintf(stderr, "8 of 64 rows: %.0f, nested %.0f; all: %.0f\n", plain, nested, all);
+    CHECK(nested < 0.9 * plain);
+    CHECK(all < nested);
+}
+
+/* A decoder that goes on after its codebook was shrunk: it does better with the same codes. */
+static void test_decoder_only(poet_device *device)
+{
+    poet_tokenizer *t, *smaller;
+    poet_tokenizer_config c = small(POET_QUANTIZER_VQ, 1);
+    poet_tokenizer_training r = training_of(60, NULL, NULL);
+    poet_codebook book;
+    poet_merge_tree tree;
+    poet_shrink_map map;
+    int64_t counts[64] = {0};
+    static uint8_t clip[T * PIXELS];
+    int32_t before[2 * 16], after[2 * 16];
+    int used;
+    CHECK_OK(poet_tokenizer_create(device, &c, 1, &t));
+    CHECK_OK(poet_tokenizer_train(t, &r, NULL));
+    CHECK_OK(poet_codebook_create(t, counts, POET_UNUSED_KEPT, POET_DISTANCE_PATCHES, &book));
+    CHECK_OK(poet_merge_tree_create(&book, &tree));
+    CHECK_OK(poet_shrink_map_create(&book, POET_SHRINK_MERGE, &tree, 0, 6, &map));
+    CHECK_OK(poet_tokenizer_shrink(t, &map, &smaller));
+    support_draw_clip(HELD_OUT, T, H, W, clip);
+    CHECK_OK(poet_tokenizer_encode(smaller, clip, T, H, W, before));
+    double shrunk = measure(smaller, &used);
+    r = training_of(120, NULL, NULL);
+    r.decoder_only = true;
+    CHECK_OK(poet_tokenizer_train(smaller, &r, NULL));
+    CHECK_OK(poet_tokenizer_encode(smaller, clip, T, H, W, after));
+    CHECK(memcmp(before, after, sizeof before) == 0);
+    double trained = measure(smaller, &used);
+    fprintf(stderr, "6 of 64 codes: %.0f, after training of the decoder %.0f\n", shrunk, trained);
+    CHECK(trained < 0.98 * shrunk);
+    r.nested = true;
+    CHECK_FAILS(poet_tokenizer_train(smaller, &r, NULL), POET_ERR_ARG, "decoder alone");
+    poet_tokenizer_destroy(smaller);
+    poet_tokenizer_destroy(t);
+    poet_shrink_map_free(&map);
+    poet_merge_tree_free(&tree);
+    poet_codebook_free(&book);
+}
+
 static bool stop_at_once(void *user)
 {
     (void)user;
@@ -162,7 +236,7 @@ static bool stop_at_once(void *user)
 }
 
 /* Stopped after every step and started again from the file, a run ends with equal bits. */
-static void test_resume(poet_device *device, int levels)
+static void test_resume(poet_device *device, int levels, bool nested)
 {
     char path[] = "/tmp/poet-training-XXXXXX";
     close(mkstemp(path));
@@ -172,10 +246,12 @@ static void test_resume(poet_device *device, int levels)
     poet_tokenizer *straight, *parts = NULL;
     uint64_t a, b = 0;
     poet_tokenizer_training r = training_of(5, NULL, NULL);
+    r.nested = nested;
     CHECK_OK(poet_tokenizer_create(device, &c, 1, &straight));
     CHECK_OK(poet_tokenizer_train(straight, &r, NULL));
     CHECK_OK(poet_tokenizer_fingerprint(straight, &a));
     r = training_of(5, &stop, path);
+    r.nested = nested;
     for (int i = 0; i < 5; i++) {
         poet_tokenizer_destroy(parts);
         CHECK_OK(poet_tokenizer_create(device, &c, 1, &parts));
@@ -201,6 +277,13 @@ int main(void)
     test_factorised(device);
     test_resume(device, 1);
     test_resume(device, 2);
+}
+
+    test_nested(device);
+    test_decoder_only(device);
+    test_resume(device, 1, false);
+    test_resume(device, 2, false);
+    test_resume(device, 1, true);
     poet_device_close(device);
     CHECK_INT(poet_memory_get_stats().blocks, 0);
     return CHECK_RESULT();

@@ -1,0 +1,38 @@
+/* What codebook shrink works on, for its two files: reading it, and the models of one size. */
+#ifndef POET_CLI_CMD_CODEBOOK_SHRINK_INTERNAL_H
+#define POET_CLI_CMD_CODEBOOK_SHRINK_INTERNAL_H
+
+#include "cli/finetune.h"
+#include "cli/pair.h"
+#include "generator/shrink_generator.h"
+
+#include <jansson.h>
+
+enum { CLI_SHRINK_SIZES = 32 }; /* at most */
+
+typedef struct cli_shrink {
+    const char *output, *model, *tokenizer, *sizes_text, *heldout, *domain_name;
+    int sizes[CLI_SHRINK_SIZES], n_sizes;
+    int method, distance, fit_clips, measure;
+    int64_t limit, fit_rows;
+    uint64_t seed;
+    cli_data data;
+    cli_finetune finetune;
+    const poet_task *task;
+    char *tokenizer_path, *generator_path; /* no generator with --tokenizer */
+    cli_pair pair;
+    uint64_t fingerprint; /* of the tokenizer */
+    cli_domain domain;    /* what is shrunk for */
+    cli_domain general;   /* DATA, where the domain is another */
+    cli_domain heldout_clips;
+    poet_dataset *heldout_data;
+    poet_dataset *
+        pixels; /* the domain's clips for training of the decoder; NULL: there are none, or none is wanted */
+    poet_codebook book;
+    poet_merge_tree tree;
+} cli_shrink;
+
+/* Makes the folder of one size, and adds to sizes a row of what it is and what it loses. */
+poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes);
+
+#endif

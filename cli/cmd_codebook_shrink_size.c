@@ -1,0 +1,237 @@
+/* One size of codebook shrink: its folder of models, and what they lose. */
+#include "cli/cmd_codebook_shrink_internal.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "eval/reconstruction.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct result {
+    char folder[PATH_MAX];
+    poet_remap remap; /* its tree is the run's */
+    poet_tokenizer *tokenizer;
+    poet_generator *generator;
+    poet_fit_result head, keep;             /* rows 0: not fitted */
+    int64_t decoder_steps, generator_steps; /* of fine-tuning */
+} result;
+
+/* Weights are stored as they were: rounding them would make another tokenizer of the old encoder and decoder. */
+static poet_status is_bf16(const char *path, bool *out)
+{
+    poet_checkpoint *file;
+    POET_TRY(poet_checkpoint_open(path, &file));
+    *out = false;
+    for (int i = 0; i < poet_checkpoint_count(file); i++)
+        *out |= poet_checkpoint_tensor(file, i)->dtype == POET_BF16;
+    poet_checkpoint_close(file);
+    return POET_OK;
+}
+
+typedef char file_name[PATH_MAX + 32];
+
+static void name_file(const result *r, const char *what, file_name out)
+{
+    snprintf(out, sizeof(file_name), "%s/%s.safetensors", r->folder, what);
+}
+
+/* Training of another start is another training: it has another seed, by which a checkpoint that another command left behind is
+ * refused. */
+static cli_finetune training_of(const cli_shrink *run, uint64_t fingerprint)
+{
+    cli_finetune finetune = run->finetune;
+    finetune.seed ^= fingerprint;
+    return finetune;
+}
+
+/* The tokenizer's decoder, trained; where there is a generator, in half of the time. */
+static poet_status finetune_decoder(const cli_shrink *run, const char *path, bool bf16, result *r)
+{
+    double share = run->pair.generator ? 0.5 : 1;
+    uint64_t start;
+    POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &start));
+    cli_finetune finetune = training_of(run, start);
+    POET_TRY(cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels, path, bf16,
+                                  &r->decoder_steps));
+    poet_tokenizer_destroy(r->tokenizer);
+    r->tokenizer = NULL; /* as it was stored, which may be rounded */
+    return poet_tokenizer_load(run->pair.device, path, &r->tokenizer);
+}
+
+static poet_status make_tokenizer(const cli_shrink *run, result *r)
+{
+    bool bf16;
+    file_name path;
+    POET_TRY(is_bf16(run->tokenizer_path, &bf16));
+    POET_TRY(poet_make_directory(r->folder));
+    POET_TRY(poet_tokenizer_shrink(run->pair.tokenizer, &r->remap.map, &r->tokenizer));
+    name_file(r, "tokenizer", path);
+    POET_TRY(poet_tokenizer_save(r->tokenizer, path, bf16, NULL, 0));
+    if (run->pixels)
+        POET_TRY(finetune_decoder(run, path, bf16, r));
+    POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &r->remap.to));
+    name_file(r, "remap", path);
+    return poet_remap_save(run->pair.device, path, &r->remap);
+}
+
+static poet_status finetune_generator(const cli_shrink *run, const char *path, bool bf16, result *r)
+{
+    cli_finetune finetune = training_of(run, r->remap.to);
+    POET_TRY(cli_finetune_generator(&finetune, run->pixels ? 0.5 : 1, run->pair.device,
+                                    &run->domain, &r->remap.map, path, bf16, &r->generator_steps));
+    poet_generator_destroy(r->generator);
+    r->generator = NULL;
+    return poet_generator_load(run->pair.device, path, &r->generator);
+}
+
+static poet_status make_generator(const cli_shrink *run, result *r)
+{
+    bool bf16;
+    file_name path;
+    int clips = run->domain.n < run->fit_clips ? run->domain.n : run->fit_clips;
+    const cli_domain *d = &run->domain;
+    const poet_shrink_map *map = &r->remap.map;
+    poet_generator *old = run->pair.generator;
+    POET_TRY(is_bf16(run->generator_path, &bf16));
+    POET_TRY(poet_generator_shrink(old, map, run->book.weights, r->remap.to, &r->generator));
+    if (clips && map->kept < map->codes)
+        POET_TRY(poet_generator_fit(old, map, r->generator, clips, d->codes,
+                                    (const char *const *)d->captions, run->fit_rows, run->seed,
+                                    run->task, &r->head, &r->keep));
+    name_file(r, "generator", path);
+    POET_TRY(poet_generator_save(r->generator, path, bf16, NULL, 0));
+    return cli_finetune_wanted(&run->finetune) ? finetune_generator(run, path, bf16, r) : POET_OK;
+}
+
+/* Both models are there: nothing goes on from what their training left behind. */
+static void forget_checkpoints(const result *r)
+{
+    file_name path;
+    name_file(r, "tokenizer", path);
+    cli_finetune_forget(path);
+    name_file(r, "generator", path);
+    cli_finetune_forget(path);
+}
+
+static void add_steps(const result *r, json_t *row)
+{
+    if (r->decoder_steps)
+        json_object_set_new(row, "decoder_steps", json_integer(r->decoder_steps));
+    if (r->generator_steps)
+        json_object_set_new(row, "generator_steps", json_integer(r->generator_steps));
+}
+
+/* How much of the domain would be left if the least used codes were not merged but dropped. */
+static poet_status add_share(const cli_shrink *run, int kept, json_t *row)
+{
+    double share;
+    POET_TRY(cli_domain_share_of(&run->domain, poet_tokenizer_get_config(run->pair.tokenizer), kept,
+                                 &share));
+    json_object_set_new(row, "most_used_share", json_real(share));
+    return POET_OK;
+}
+
+static void add_fit(const result *r, json_t *row)
+{
+    if (!r->head.rows)
+        return;
+    json_object_set_new(row, "fit_rows", json_integer(r->head.rows));
+    json_object_set_new(row, "nats_before", json_real(r->head.before));
+    json_object_set_new(row, "nats_fitted", json_real(r->head.after));
+    json_object_set_new(row, "nats_least", json_real(r->head.least));
+    if (!r->keep.rows)
+        return;
+    json_object_set_new(row, "keep_nats_before", json_real(r->keep.before));
+    json_object_set_new(row, "keep_nats_fitted", json_real(r->keep.after));
+    json_object_set_new(row, "keep_nats_least", json_real(r->keep.least));
+}
+
+static poet_status mean_bits(poet_generator *generator, const poet_shrink_map *exact,
+                             const cli_domain *clips, const int32_t *codes, poet_mean *out)
+{
+    double *bits = poet_alloc((size_t)clips->n * sizeof *bits);
+    const char *const *captions = (const char *const *)clips->captions;
+    poet_status status = bits ? POET_OK : POET_ERR_NOMEM;
+    if (!status)
+        status =
+            exact ? poet_generator_score_merged(generator, exact, clips->n, codes, captions, bits)
+                  : poet_generator_score(generator, clips->n, codes, captions, bits);
+    *out = (poet_mean){0};
+    for (int i = 0; i < clips->n && !status; i++)
+        poet_mean_add(out, bits[i]);
+    poet_free(bits);
+    return status;
+}
+
+static poet_status measure_generator(const cli_shrink *run, const result *r, json_t *row)
+{
+    const cli_domain *clips = &run->heldout_clips;
+    int64_t count = clips->n * poet_grid_codes(&clips->grid);
+    poet_mean bits, exact;
+    int32_t *codes = poet_alloc((size_t)count * sizeof *codes);
+    if (!codes)
+        return POET_ERR_NOMEM;
+    poet_shrink_map_codes(&r->remap.map, clips->codes, count / clips->grid.levels, codes);
+    poet_status status = mean_bits(r->generator, NULL, clips, codes, &bits);
+    if (!status)
+        status = mean_bits(run->pair.generator, &r->remap.map, clips, clips->codes, &exact);
+    poet_free(codes);
+    POET_TRY(status);
+    json_object_set_new(row, "bits_per_clip", json_real(bits.mean));
+    json_object_set_new(row, "bits_per_clip_exact", json_real(exact.mean));
+    return POET_OK;
+}
+
+static poet_status measure(const cli_shrink *run, const result *r, json_t *row)
+{
+    poet_reconstruction anew, remapped;
+    if (!run->heldout)
+        return POET_OK;
+    POET_TRY(poet_measure_reconstruction(r->tokenizer, run->heldout_data, POET_SPLIT_SEEN,
+                                         (uint64_t)run->measure, run->task, &anew));
+    POET_TRY(poet_measure_remapped(run->pair.tokenizer, &r->remap.map, r->tokenizer,
+                                   run->heldout_data, POET_SPLIT_SEEN, (uint64_t)run->measure,
+                                   run->task, &remapped));
+    json_object_set_new(row, "psnr", json_real(anew.psnr.mean));
+    json_object_set_new(row, "psnr_remapped", json_real(remapped.psnr.mean));
+    json_object_set_new(row, "codes_used", json_integer(anew.usage.used));
+    json_object_set_new(row, "perplexity", json_real(anew.usage.perplexity));
+    return r->generator ? measure_generator(run, r, row) : POET_OK;
+}
+
+static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
+{
+    double distortion;
+    poet_shrink_method method = (poet_shrink_method)run->method;
+    double begin = poet_seconds();
+    r->remap = (poet_remap){.from = run->fingerprint, .tree = run->tree};
+    POET_TRY(
+        poet_shrink_map_create(&run->book, method, &run->tree, run->seed, kept, &r->remap.map));
+    POET_TRY(poet_shrink_map_distortion(&run->book, &r->remap.map, &distortion));
+    POET_TRY(make_tokenizer(run, r));
+    if (run->pair.generator)
+        POET_TRY(make_generator(run, r));
+    forget_checkpoints(r);
+    json_object_set_new(row, "folder", json_string(r->folder));
+    json_object_set_new(row, "distortion", json_real(distortion));
+    json_object_set_new(row, "seconds", json_real(poet_seconds() - begin));
+    POET_TRY(add_share(run, kept, row));
+    add_fit(r, row);
+    add_steps(r, row);
+    return measure(run, r, row);
+}
+
+poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes)
+{
+    result r = {.tokenizer = NULL};
+    json_t *row = json_object();
+    snprintf(r.folder, sizeof r.folder, "%s-%d", run->output, kept);
+    poet_status status = make_size(run, kept, &r, row);
+    json_object_set_new(sizes, strrchr(r.folder, '-') + 1, row);
+    poet_shrink_map_free(&r.remap.map);
+    poet_generator_destroy(r.generator);
+    poet_tokenizer_destroy(r.tokenizer);
+    return status;
+}
