@@ -14,7 +14,7 @@ static const char *const splits[] = {"train", "heldout-seen", "heldout-unseen", 
 
 typedef struct encode_run {
     const char *output, *model;
-    int split;
+    int split, pictures;
     int64_t limit;
     cli_data data;
     poet_tokenizer *tokenizer;
@@ -60,6 +60,20 @@ static poet_status encode_clip(encode_run *run, const poet_clip *clip, const cha
     return status;
 }
 
+/* Frames spread evenly over a clip, each as a clip of one frame. */
+static poet_status encode_pictures(encode_run *run, const poet_clip *clip, const char *caption,
+                                   const char *source)
+{
+    int n = run->pictures < clip->t ? run->pictures : clip->t;
+    for (int i = 0; i < n; i++) {
+        poet_clip picture = *clip;
+        picture.t = 1;
+        picture.pixels += (int64_t)(i * clip->t / n) * clip->h * clip->w * 3;
+        POET_TRY(encode_clip(run, &picture, caption, source));
+    }
+    return POET_OK;
+}
+
 /* A single video loses what does not fill a patch: up to three frames at its end and a few rows and columns. */
 static poet_status encode_video(encode_run *run, const char *path)
 {
@@ -100,7 +114,8 @@ static poet_status encode_dataset(cli_context *context, encode_run *run)
         status = poet_dataset_read(dataset, split, i, &example);
         if (status)
             break;
-        status = encode_clip(run, &example.clip, example.caption, source);
+        status = (run->pictures ? encode_pictures : encode_clip)(run, &example.clip,
+                                                                 example.caption, source);
         poet_example_free(&example);
         poet_task_progress(&context->task, &(poet_progress){.what = "encode",
                                                             .done = (double)i + 1,
@@ -133,6 +148,10 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
         CLI_PATH("tokenizer", 't', &run.model, "FILE", NULL, "the tokenizer's .safetensors file"),
         CLI_CHOICE("split", 0, &run.split, splits, "NAME", "train", "which clips of a dataset"),
         CLI_LONG("count", 'n', &run.limit, 0, 1000000000, "N", "0", "at most so many; 0: all"),
+        CLI_INT(
+            "pictures", 0, &run.pictures, 0, 1000000, "N", "0",
+            "N frames of every clip instead, each as a clip of one frame: to train a generator on "
+            "before clips; 0: clips"),
         CLI_DATA_ROWS(&run.data),
         CLI_END,
     };
@@ -149,6 +168,9 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
         .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
+    if (run.pictures && poet_is_file(context->operands[0]))
+        return POET_FAIL(POET_ERR_ARG, "--pictures is for datasets, and %s is a file",
+                         context->operands[0]);
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "encode wants --tokenizer FILE and --output FILE.ptok");
     POET_TRY(cli_can_write(run.output, NULL));

@@ -93,6 +93,8 @@ uint64_t poet_generator_fingerprint(const poet_generator *generator);
 
 enum { POET_MAX_BEST_OF = 64 };
 
+/* Temperature and filters are for codes. Whether a group is kept is drawn from the model's own chances, or at
+ * temperature 0 as is likelier. */
 typedef struct poet_sampling {
     float guidance;    /* 1: off */
     float temperature; /* 0: the likeliest code */

@@ -29,8 +29,8 @@ train_generator() {
 
 # train_model MODEL_FOLDER WORK_FOLDER DATA [OPTION...]: DATA and its options as for train-tokenizer. The arrays
 # tokenizer_options, picture_options and generator_options say how, picture_count and clip_count on how many (0: all).
-# Pictures, first frames of clips, are learned before clips: a step on them is cheap, and what a thing looks like is
-# most of what there is to learn. No picture_options, no pictures.
+# Pictures, frames of clips (picture_encoding says which), are learned before clips: a step on them is cheap, and what a
+# thing looks like is most of what there is to learn. No picture_options, no pictures.
 train_model() {
   local model=$1 work=$2 poet=$repository/build/release/pocketpoet
   local tokenizer=$work/tokenizer.safetensors count encode_options
@@ -41,7 +41,7 @@ train_model() {
   stage "$work/tokenizer.coverage.json" "$poet" eval coverage "$@" -t "$tokenizer" --count "$clip_count" \
     --save-reference "$work/tokenizer.coverage.json"
   if [ "${#picture_options[@]}" -gt 0 ]; then
-    count=$picture_count encode_options=(--frames 1)
+    count=$picture_count encode_options=("${picture_encoding[@]}")
     encode_clips pictures "$@"
     train_generator pictures pictures "${picture_options[@]}"
     generator_options+=(--from "$work/pictures.safetensors")

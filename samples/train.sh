@@ -16,6 +16,7 @@ tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 6000 --report-ev
 network_options=(--width 192 --layers 4 --slot-width 128 --text 24)
 rate_options=(--rate 0.008 --muon-rate 0.015 --average 0.998)
 picture_count=160000
+picture_encoding=(--frames 1) # the first is drawn alone
 picture_options=("${network_options[@]}" "${rate_options[@]}" --batch 32 --steps 6500 --report-every 500)
 clip_count=50000
 generator_options=(--rate 0.005 --muon-rate 0.012 --average 0.998 --batch 8 --steps 5600 --report-every 500)

@@ -150,6 +150,7 @@ refuses 2 "a width must be a multiple of its heads" train-generator train.ptok -
 refuses 2 "does not divide into groups" train-generator train.ptok -t $tokenizer --group 16 -o x.safetensors
 refuses 2 "33x33" train-tokenizer "${data[@]}" --crop 33 -o x.safetensors
 refuses 2 "--index: train.ptok has 40 clips" decode train.ptok -t $tokenizer -i 40 -o x.mp4
+refuses 2 "--pictures is for datasets" encode $tokenizer -t $tokenizer --pictures 2 -o x.ptok
 refuses 2 "no clips in the split" encode data -t $tokenizer --split heldout-unseen -o x.ptok
 refuses 2 "has no set" synth "shapes,street" -o x
 

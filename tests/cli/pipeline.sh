@@ -53,6 +53,15 @@ works synth shapes -o clips -n 20 --heldout 2 --size 32 --frames 5
 # The first of four held-out captions leaves the colour open.
 awk '/heldout/ && !done { done = sub(/"colour"/, "\"tint\"") } 1' clips/captions.jsonl >captions && mv captions clips/captions.jsonl
 works import clips -o imported --size 32 --frames 5
+works encode imported -t model/tokenizer.safetensors -o pictures.ptok --pictures 3 --json
+[[ $stdout == *'"clips": 60'* ]] || fail "encode --pictures 3 of 20 clips: $stdout"
+works encode imported -t model/tokenizer.safetensors -o one.ptok --pictures 1 --json
+works decode pictures.ptok -t model/tokenizer.safetensors -i 3 -o frame.png
+works decode one.ptok -t model/tokenizer.safetensors -i 1 -o same.png
+works decode pictures.ptok -t model/tokenizer.safetensors -i 5 -o later.png
+cmp -s frame.png same.png || fail "encode --pictures: the first picture depends on how many there are"
+cmp -s frame.png later.png && fail "encode --pictures: all pictures of a clip are the same"
+
 quick=(--width 8 --batch 4 --steps 3)
 works train-reader imported -o reader.safetensors "${quick[@]}" -a colour,background --metrics r.jsonl --json
 [[ $stdout == *'"heldout"'*'"clips": 4'*'"colour"'*'"clips": 3'*'"background"'*'"clips": 4'* ]] || fail "train-reader --json: $stdout"

@@ -114,9 +114,9 @@ def philox(seed, stream, counter):
     return c[0]
 
 
-def draw(logits, seed, stream, counter):
-    """poet_sample at TEMPERATURE, no filter."""
-    shares = np.exp((logits - logits.max()) / TEMPERATURE)
+def draw(logits, temperature, seed, stream, counter):
+    """poet_sample, no filter."""
+    shares = np.exp((logits - logits.max()) / temperature)
     sums = np.cumsum(shares / shares.sum())
     u = (philox(seed, stream, counter) + 0.5) / 2**32
     assert np.all(np.abs(sums - u) > SHARE_SLACK), f"draw {counter} of stream {stream}: between two codes"
@@ -338,13 +338,13 @@ class Generator:
 
         for n, place in enumerate(self.places):
             states = [self.states(grid, caption, n + 1)[n] for caption in (ids, nothing)]
-            if place[0] > 0 and draw(guided([linear(self.w, "keep", x) for x in states]), seed, 1, n):
+            if place[0] > 0 and draw(guided([linear(self.w, "keep", x) for x in states]), 1, seed, 1, n):
                 group = self.group(grid, (place[0] - 1,) + place[1:])
             else:
                 group = []
                 for s in range(self.slots):
                     logits = guided([self.slot_logits(grid, n, x, group)[-1] for x in states])
-                    group.append(draw(logits, seed, 0, n * self.slots + s))
+                    group.append(draw(logits, TEMPERATURE, seed, 0, n * self.slots + s))
             for cell, code in zip(self.cells(place), group):
                 grid[cell] = code
         return grid.ravel()
