@@ -29,6 +29,12 @@ typedef struct poet_call {
 
 typedef poet_status (*poet_kernel)(poet_device *device, const poet_call *call);
 
+/* Starts work on a device. */
+typedef poet_status (*poet_launch)(void *opaque);
+
+/* Work that a device has kept, to do it again without the host. */
+typedef struct poet_recording poet_recording;
+
 typedef enum poet_copy { POET_TO_DEVICE, POET_TO_HOST, POET_ON_DEVICE } poet_copy;
 
 typedef struct poet_backend {
@@ -47,6 +53,13 @@ typedef struct poet_backend {
     poet_status (*copy)(poet_device *device, void *dst, const void *src, size_t bytes,
                         poet_copy direction);
     poet_status (*sync)(poet_device *device);
+
+    /* NULL: the host starts every call anew. Else what launch(opaque) starts, calls of kernels and copies on the device, is
+     * done without waiting for it. The first time, when *recording is NULL, it is kept there; from then on launch is not
+     * called any more. forget is the reverse, before any memory in use by it is freed. */
+    poet_status (*replay)(poet_device *device, poet_launch launch, void *opaque,
+                          poet_recording **recording);
+    void (*forget)(poet_device *device, poet_recording *recording);
 
     /* Asked once per call at plan time, before memory exists (shapes, types and attributes are
      * set; only what lives in params has data already, which tells constant weights from computed
@@ -90,5 +103,17 @@ poet_dtype poet_backend_stored(const poet_backend *backend, poet_dtype dtype);
 poet_status poet_device_open(const poet_backend *backend, int index, int threads,
                              poet_device **out);
 void poet_device_close(poet_device *device);
+
+/* Whether poet_device_replay keeps what it is given: then launch must not wait for the device, nor read what it computes. */
+bool poet_device_records(const poet_device *device);
+
+/* launch(opaque), or, on a device that records, what it started the first time. *recording: NULL at the start;
+ * poet_device_forget sets it to NULL again (one that is NULL already is fine). */
+poet_status poet_device_replay(poet_device *device, poet_launch launch, void *opaque,
+                               poet_recording **recording);
+void poet_device_forget(poet_device *device, poet_recording **recording);
+
+/* Waits for all that was started; the first error of it. */
+poet_status poet_device_wait(poet_device *device);
 
 #endif

@@ -173,8 +173,17 @@ poet_val poet_attention_cached(poet_graph *g, poet_val qkv, poet_val keys, poet_
 /* ---- tables ---- */
 
 /* table (V,C), index I32 (...) -> (..., C). Or table (S,V,C), index (...,S) -> (..., C): the sum
- * over s of table[s][index[s]]. An index outside 0..V-1 is an error at run time. */
+ * over s of table[s][index[s]]. An index outside 0..V-1 is an error at run time. A table (V,C) of I32 gives I32. */
 poet_val poet_embed(poet_graph *g, poet_val table, poet_val index);
+
+/* Integers at places that a table names: y[b][m] = x[b][index[row[b]][m]] + offset[m]. x (B,L), index (N,M), row (B), or
+ * (1) for all rows of x alike, offset (M) or POET_NONE, all I32 -> I32 (B,M). A row or place outside is an error at run
+ * time. */
+poet_val poet_gather(poet_graph *g, poet_val x, poet_val index, poet_val row, poet_val offset);
+
+/* The reverse, in place: x[b][index[row[b]][m]] = values[b][m]; values (B,M). The places of one row of the index must
+ * differ. Returns x as it is then. */
+poet_val poet_scatter(poet_graph *g, poet_val x, poet_val index, poet_val row, poet_val values);
 
 /* ---- quantizers ---- */
 

@@ -315,7 +315,20 @@ poet_status poet_program_get_by_name(poet_program *program, const char *name, vo
     return poet_program_get(program, v, host, bytes);
 }
 
-poet_status poet_program_run(poet_program *program)
+poet_status poet_program_pass(poet_program *from, const char *output, poet_program *to,
+                              const char *input)
+{
+    poet_val source = poet_program_output(from, output), target = poet_program_input(to, input);
+    if (source.id < 0 || target.id < 0)
+        return POET_FAIL(POET_ERR_ARG, "%s: the program has no %s of this name",
+                         source.id < 0 ? output : input, source.id < 0 ? "output" : "input");
+    const poet_tensor *x = &from->tensors[source.id], *y = &to->tensors[target.id];
+    if (x->dtype != y->dtype || !poet_shape_equal(&x->shape, &y->shape))
+        return POET_FAIL(POET_ERR_MISMATCH, "%s and %s are not alike", output, input);
+    return backend_of(to)->copy(to->device, y->data, x->data, poet_tensor_bytes(x), POET_ON_DEVICE);
+}
+
+poet_status poet_program_launch(poet_program *program)
 {
     poet_device *device = program->device;
     const poet_backend *backend = device->backend;
@@ -335,7 +348,13 @@ poet_status poet_program_run(poet_program *program)
             profile->calls[call->op]++;
         }
     }
-    return backend->sync(device);
+    return POET_OK;
+}
+
+poet_status poet_program_run(poet_program *program)
+{
+    POET_TRY(poet_program_launch(program));
+    return poet_device_wait(program->device);
 }
 
 void poet_program_profile(poet_program *program, poet_profile *profile)

@@ -40,6 +40,13 @@ poet_status poet_program_get_by_name(poet_program *program, const char *name, vo
 /* Runs every operation once, in order. */
 poet_status poet_program_run(poet_program *program);
 
+/* The same without waiting for the device: poet_device_wait, and copies to the host, do. */
+poet_status poet_program_launch(poet_program *program);
+
+/* An output of one program becomes an input of another of the same device, behind what was launched. */
+poet_status poet_program_pass(poet_program *from, const char *output, poet_program *to,
+                              const char *input);
+
 /* Seconds per op kind, filled by poet_program_run while profiling is on. */
 typedef struct poet_profile {
     double seconds[POET_OP_COUNT];

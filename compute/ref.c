@@ -122,3 +122,28 @@ void poet_device_close(poet_device *device)
     if (device)
         device->backend->close(device);
 }
+
+bool poet_device_records(const poet_device *device)
+{
+    return device->backend->replay != NULL;
+}
+
+poet_status poet_device_replay(poet_device *device, poet_launch launch, void *opaque,
+                               poet_recording **recording)
+{
+    if (!poet_device_records(device))
+        return launch(opaque);
+    return device->backend->replay(device, launch, opaque, recording);
+}
+
+void poet_device_forget(poet_device *device, poet_recording **recording)
+{
+    if (*recording)
+        device->backend->forget(device, *recording);
+    *recording = NULL;
+}
+
+poet_status poet_device_wait(poet_device *device)
+{
+    return device->backend->sync(device);
+}

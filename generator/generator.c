@@ -135,6 +135,7 @@ poet_status poet_generator_save(poet_generator *generator, const char *path, boo
 
 void poet_generator_forget_programs(poet_generator *generator)
 {
+    poet_device_forget(generator->device, &generator->recording);
     poet_program_destroy(generator->prefill);
     poet_program_destroy(generator->step);
     poet_program_destroy(generator->slots);

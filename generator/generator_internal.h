@@ -12,8 +12,9 @@ struct poet_generator {
     poet_params *params;
     poet_bpe *bpe;
     uint64_t fingerprint;
-    /* Programs of the last batch size that was asked for. */
+    /* Programs of the last batch size that was asked for, and what a device keeps of one group's. */
     poet_program *prefill, *step, *slots, *score;
+    poet_recording *recording;
     int step_rows, score_rows;
     bool step_guided;
 };
@@ -41,6 +42,16 @@ typedef struct poet_place3 {
 } poet_place3;
 
 poet_place3 poet_sequence_place(const poet_generator_config *config, int n);
+
+/* The codes of a clip lie in the order of writing, (N,S), and behind them one more that says "none": K. In these terms,
+ * where the codes stand that enter at group n: those of a group, out[S] (n < 0: none); of its neighbours, out[31*S]; of the
+ * cells around each of its cells, out[S/levels * 44*levels], none for those that are written later. */
+void poet_sequence_group_places(const poet_generator_config *config, int n, int32_t *out);
+void poet_sequence_neighbour_places(const poet_generator_config *config, int n, int32_t *out);
+void poet_sequence_around_places(const poet_generator_config *config, int n, int32_t *out);
+
+/* Where the level's part of the vector table begins, for element m of neighbours or of what is around. */
+int32_t poet_sequence_table(const poet_generator_config *config, int64_t m);
 
 /* Rows of the vector table for the neighbours of group n, out[31*S]: level * (K+1) + code, or the
  * zero row K of the level where the neighbour is outside. grouped (N,S) must hold all groups before
@@ -124,6 +135,15 @@ poet_val poet_model_around(poet_graph *g, const poet_generator_config *config, p
  * before (R,1), slot number s -> logits (R,K). position I32 (R), all s. */
 poet_val poet_model_slot_cached(poet_graph *g, const poet_generator_config *config, poet_val states,
                                 poet_val around, poet_val before, poet_val position, int slot);
+
+/* ---- write_programs.c: what a device does to write clips ---- */
+
+/* Makes the programs prefill, step and slots for b clips, of twice as many rows when guided, if they are not there.
+ *
+ * Step and slots write one group; all that they need to know is on the device. The states of the params store that are
+ * theirs: "group" (1,1), the group that was written last; "written" (rows,N*S+1), the codes in the order of writing and
+ * K behind them. What depends on the group alone comes from tables, inputs of N rows. */
+poet_status poet_write_prepare(poet_generator *m, int b, bool guided);
 
 /* ---- write.c ---- */
 

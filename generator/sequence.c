@@ -60,22 +60,52 @@ static poet_place3 neighbour_offset(int i)
     return (poet_place3){-1, i / 3 - 1, i % 3 - 1};
 }
 
-void poet_sequence_neighbours(const poet_generator_config *config, const int32_t *grouped, int n,
-                              int32_t *out)
+/* Where nothing is written: behind the last group. */
+static int32_t nowhere(const poet_generator_config *c)
 {
-    int slots = poet_generator_slots(config), levels = config->grid.levels;
+    return poet_generator_groups(c) * poet_generator_slots(c);
+}
+
+void poet_sequence_group_places(const poet_generator_config *config, int n, int32_t *out)
+{
+    int slots = poet_generator_slots(config);
+    for (int s = 0; s < slots; s++)
+        out[s] = n < 0 ? nowhere(config) : n * slots + s;
+}
+
+void poet_sequence_neighbour_places(const poet_generator_config *config, int n, int32_t *out)
+{
+    int slots = poet_generator_slots(config);
     int rows = config->grid.h / config->group_h, columns = config->grid.w / config->group_w;
     poet_place3 at = poet_sequence_place(config, n);
-    for (int i = 0; i < POET_NEIGHBOURS; i++) {
+    for (int i = 0; i < POET_NEIGHBOURS; i++, out += slots) {
         poet_place3 offset = neighbour_offset(i);
         int t = at.time + offset.time, r = at.row + offset.row, c = at.column + offset.column;
         bool inside = t >= 0 && r >= 0 && r < rows && c >= 0 && c < columns;
-        int64_t other = ((int64_t)t * rows + r) * columns + c;
-        for (int s = 0; s < slots; s++) {
-            int32_t code = inside ? grouped[other * slots + s] : config->codes;
-            *out++ = s % levels * (config->codes + 1) + code;
-        }
+        poet_sequence_group_places(config, inside ? (t * rows + r) * columns + c : -1, out);
     }
+}
+
+/* Places, in place, to rows of the vector table. */
+static void find_rows(const poet_generator_config *c, const int32_t *grouped, int64_t count,
+                      int32_t *places)
+{
+    for (int64_t m = 0; m < count; m++) {
+        int32_t code = places[m] == nowhere(c) ? c->codes : grouped[places[m]];
+        places[m] = poet_sequence_table(c, m) + code;
+    }
+}
+
+int32_t poet_sequence_table(const poet_generator_config *config, int64_t m)
+{
+    return (int32_t)(m % config->grid.levels) * (config->codes + 1);
+}
+
+void poet_sequence_neighbours(const poet_generator_config *config, const int32_t *grouped, int n,
+                              int32_t *out)
+{
+    poet_sequence_neighbour_places(config, n, out);
+    find_rows(config, grouped, (int64_t)POET_NEIGHBOURS * poet_generator_slots(config), out);
 }
 
 /* Where around[i] lies from its cell: time, row, column. */
@@ -89,36 +119,44 @@ static poet_place3 around_offset(int i)
     return (poet_place3){0, i / 5 - 2, i % 5 - 2};
 }
 
-/* The codes of a cell, or NULL where it is outside or in group n or later. */
-static const int32_t *written_cell(const poet_generator_config *c, const int32_t *grouped, int n,
-                                   poet_place3 cell)
+/* The group and the cell in it; a group of -1 where the cell is outside or in group n or later. */
+static void written_cell(const poet_generator_config *c, int n, poet_place3 cell, int *group,
+                         int *inside)
 {
     const poet_grid *grid = &c->grid;
-    if (cell.time < 0 || cell.row < 0 || cell.row >= grid->h || cell.column < 0 ||
-        cell.column >= grid->w)
-        return NULL;
     int rows = grid->h / c->group_h, columns = grid->w / c->group_w;
-    int group = (cell.time * rows + cell.row / c->group_h) * columns + cell.column / c->group_w;
-    int inside = cell.row % c->group_h * c->group_w + cell.column % c->group_w;
-    return group < n ? grouped + ((int64_t)group * c->group_h * c->group_w + inside) * grid->levels
-                     : NULL;
+    bool exists = cell.time >= 0 && cell.row >= 0 && cell.row < grid->h && cell.column >= 0 &&
+                  cell.column < grid->w;
+    *inside = cell.row % c->group_h * c->group_w + cell.column % c->group_w;
+    *group = (cell.time * rows + cell.row / c->group_h) * columns + cell.column / c->group_w;
+    if (!exists || *group >= n)
+        *group = -1;
 }
 
-void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
-                          int32_t *out)
+void poet_sequence_around_places(const poet_generator_config *config, int n, int32_t *out)
 {
     const poet_generator_config *c = config;
     poet_place3 at = poet_sequence_place(c, n);
     for (int s = 0; s < c->group_h * c->group_w; s++)
         for (int i = 0; i < POET_AROUND; i++) {
+            int group, inside;
             poet_place3 offset = around_offset(i);
             poet_place3 cell = {at.time + offset.time,
                                 at.row * c->group_h + s / c->group_w + offset.row,
                                 at.column * c->group_w + s % c->group_w + offset.column};
-            const int32_t *codes = written_cell(c, grouped, n, cell);
+            written_cell(c, n, cell, &group, &inside);
             for (int level = 0; level < c->grid.levels; level++)
-                *out++ = level * (c->codes + 1) + (codes ? codes[level] : c->codes);
+                *out++ = group < 0
+                             ? nowhere(c)
+                             : (group * c->group_h * c->group_w + inside) * c->grid.levels + level;
         }
+}
+
+void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
+                          int32_t *out)
+{
+    poet_sequence_around_places(config, n, out);
+    find_rows(config, grouped, (int64_t)POET_AROUND * poet_generator_slots(config), out);
 }
 
 static void turn(float *row, int half, int pair, double angle)

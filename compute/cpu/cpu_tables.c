@@ -52,6 +52,12 @@ static poet_status embed_kernel(poet_device *device, const poet_call *call)
     return POET_OK;
 }
 
+/* The sums are of reals. */
+static bool is_real(const poet_call *call)
+{
+    return call->src[0]->dtype == POET_F32;
+}
+
 enum { STRIP = 4 * LANES };
 
 /* Strips of columns: each thread adds all rows, in order, to columns of its own. */
@@ -84,6 +90,6 @@ static poet_status embed_bwd_kernel(poet_device *device, const poet_call *call)
 
 void poet_cpu_tables(poet_cpu_op *ops)
 {
-    ops[POET_OP_EMBED] = (poet_cpu_op){.run = embed_kernel};
+    ops[POET_OP_EMBED] = (poet_cpu_op){.run = embed_kernel, .fits = is_real};
     ops[POET_OP_EMBED_BWD] = (poet_cpu_op){.run = embed_bwd_kernel};
 }

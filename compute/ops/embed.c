@@ -40,9 +40,11 @@ static poet_status infer_embed(const poet_attr *attr, int n_src, const poet_tens
     (void)attr;
     (void)n_src;
     poet_shape out = {0};
-    POET_TRY(rule_need_real(src[0], "the table"));
+    bool integers = src[0]->dtype == POET_I32 && src[0]->shape.ndim == 2;
+    if (!integers)
+        POET_TRY(rule_need_real(src[0], "the table"));
     POET_TRY(need_index(&src[0]->shape, src[1], &out));
-    dst[0] = rule_real(out);
+    dst[0] = integers ? rule_int(out) : rule_real(out);
     return POET_OK;
 }
 

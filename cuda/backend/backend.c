@@ -108,6 +108,21 @@ static poet_status device_sync(poet_device *device)
     return describe_fault(fault);
 }
 
+static poet_status device_replay(poet_device *device, poet_launch launch, void *opaque,
+                                 poet_recording **recording)
+{
+    poet_cuda_device *d = of(device);
+    if (!*recording)
+        POET_TRY(poet_runtime_record(d, launch, opaque, recording));
+    return poet_runtime_replay(d, *recording);
+}
+
+static void device_forget(poet_device *device, poet_recording *recording)
+{
+    (void)device;
+    poet_runtime_forget(recording);
+}
+
 /* ---- calls ---- */
 
 static poet_status check_tensor(const poet_cuda_op *op, const poet_tensor *t)
@@ -164,7 +179,7 @@ static size_t scratch(poet_device *device, const poet_call *call)
 static poet_status run(poet_device *device, const poet_call *call)
 {
     const poet_cuda_device *d = of(device);
-    poet_runtime_begin(call);
+    POET_TRY(poet_runtime_begin(d, call));
     return poet_runtime_check(ops[call->op].run(d, call), d->name);
 }
 
@@ -187,6 +202,7 @@ static void fill_table(void)
     poet_cuda_norm_ops(ops);
     poet_cuda_attention_ops(ops);
     poet_cuda_embed_ops(ops);
+    poet_cuda_gather_ops(ops);
     poet_cuda_quantize_ops(ops);
     poet_cuda_fsq_ops(ops);
     poet_cuda_loss_ops(ops);
@@ -204,6 +220,8 @@ static void fill_table(void)
                            .free = device_free,
                            .copy = device_copy,
                            .sync = device_sync,
+                           .replay = device_replay,
+                           .forget = device_forget,
                            .scratch = scratch,
                            .prepare = prepare,
                            .release = release,

@@ -39,6 +39,7 @@ void poet_cuda_conv3d_ops(poet_cuda_op *ops);
 void poet_cuda_norm_ops(poet_cuda_op *ops);
 void poet_cuda_attention_ops(poet_cuda_op *ops);
 void poet_cuda_embed_ops(poet_cuda_op *ops);
+void poet_cuda_gather_ops(poet_cuda_op *ops);
 void poet_cuda_quantize_ops(poet_cuda_op *ops);
 void poet_cuda_fsq_ops(poet_cuda_op *ops);
 void poet_cuda_loss_ops(poet_cuda_op *ops);

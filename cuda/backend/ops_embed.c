@@ -16,6 +16,9 @@ static poet_embed_sizes measure(const poet_tensor *table, const poet_tensor *ind
 static int run_embed(const poet_cuda_device *device, const poet_call *call)
 {
     poet_embed_sizes sizes = measure(call->src[0], call->src[1]);
+    if (call->src[0]->dtype == POET_I32)
+        return poet_cuda_embed_ints(device->stream, poet_cuda_src(call, 0), poet_cuda_src(call, 1),
+                                    poet_cuda_dst(call, 0), device->fault, &sizes);
     return poet_cuda_embed(device->stream, poet_cuda_src(call, 0), poet_cuda_src(call, 1),
                            poet_cuda_dst(call, 0), device->fault, &sizes);
 }

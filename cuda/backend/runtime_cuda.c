@@ -98,7 +98,7 @@ poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *s
                                                            : cudaMemcpyDeviceToDevice;
     cudaError_t code = cudaMemcpyAsync(dst, src, bytes, kind, stream_of(device));
     POET_TRY(check(code, POET_ERR_DEVICE, device->name));
-    return poet_runtime_sync(device);
+    return direction == POET_ON_DEVICE ? POET_OK : poet_runtime_sync(device);
 }
 
 poet_status poet_runtime_sync(poet_cuda_device *device)
@@ -106,7 +106,49 @@ poet_status poet_runtime_sync(poet_cuda_device *device)
     return check(cudaStreamSynchronize(stream_of(device)), POET_ERR_DEVICE, device->name);
 }
 
-void poet_runtime_begin(const poet_call *call)
+/* ---- recordings: graphs by stream capture ---- */
+
+static poet_status capture(poet_cuda_device *device, poet_launch launch, void *opaque,
+                           cudaGraph_t *out)
 {
+    cudaStream_t stream = stream_of(device);
+    *out = NULL;
+    POET_TRY(check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal),
+                   POET_ERR_DEVICE, device->name));
+    poet_status status = launch(opaque);
+    cudaError_t code = cudaStreamEndCapture(stream, out);
+    return status ? status : check(code, POET_ERR_DEVICE, device->name);
+}
+
+poet_status poet_runtime_record(poet_cuda_device *device, poet_launch launch, void *opaque,
+                                poet_recording **out)
+{
+    cudaGraph_t graph;
+    cudaGraphExec_t ready = NULL;
+    poet_status status = capture(device, launch, opaque, &graph);
+    if (!status)
+        status =
+            check(cudaGraphInstantiateWithFlags(&ready, graph, 0), POET_ERR_DEVICE, device->name);
+    if (graph)
+        (void)cudaGraphDestroy(graph);
+    *out = (poet_recording *)ready;
+    return status;
+}
+
+poet_status poet_runtime_replay(poet_cuda_device *device, const poet_recording *recording)
+{
+    cudaGraphExec_t ready = (cudaGraphExec_t)(uintptr_t)recording;
+    return check(cudaGraphLaunch(ready, stream_of(device)), POET_ERR_DEVICE, device->name);
+}
+
+void poet_runtime_forget(poet_recording *recording)
+{
+    (void)cudaGraphExecDestroy((cudaGraphExec_t)recording);
+}
+
+poet_status poet_runtime_begin(const poet_cuda_device *device, const poet_call *call)
+{
+    (void)device;
     (void)call;
+    return POET_OK;
 }

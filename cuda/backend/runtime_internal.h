@@ -16,9 +16,15 @@ void poet_runtime_close(poet_cuda_device *device);
 poet_status poet_runtime_alloc(poet_cuda_device *device, size_t bytes, void **out);
 poet_status poet_runtime_free(poet_cuda_device *device, void *memory);
 
-/* Behind all that was launched; done when it returns. */
+/* Behind all that was launched; done when it returns, but for a copy on the device, which what is launched later waits for. */
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
                               poet_copy direction);
+
+/* What launch(opaque) launches is kept, not run; then run, whenever it is replayed. */
+poet_status poet_runtime_record(poet_cuda_device *device, poet_launch launch, void *opaque,
+                                poet_recording **out);
+poet_status poet_runtime_replay(poet_cuda_device *device, const poet_recording *recording);
+void poet_runtime_forget(poet_recording *recording);
 
 /* Waits for all that was launched. */
 poet_status poet_runtime_sync(poet_cuda_device *device);
@@ -27,6 +33,6 @@ poet_status poet_runtime_sync(poet_cuda_device *device);
 poet_status poet_runtime_check(int code, const char *what);
 
 /* Before a call's kernels: makes what they may not read undefined, where that costs nothing that counts. */
-void poet_runtime_begin(const poet_call *call);
+poet_status poet_runtime_begin(const poet_cuda_device *device, const poet_call *call);
 
 #endif

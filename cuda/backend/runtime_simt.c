@@ -56,10 +56,34 @@ poet_status poet_runtime_free(poet_cuda_device *device, void *memory)
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
                               poet_copy direction)
 {
-    (void)device;
     (void)direction;
-    poet_simt_copy(dst, src, bytes);
-    return POET_OK;
+    return poet_runtime_check(poet_simt_copy(dst, src, bytes), device->name);
+}
+
+poet_status poet_runtime_record(poet_cuda_device *device, poet_launch launch, void *opaque,
+                                poet_recording **out)
+{
+    poet_simt_recording *recording;
+    POET_TRY(poet_runtime_check(poet_simt_record(), device->name));
+    poet_status status = launch(opaque);
+    int code = poet_simt_record_end(&recording);
+    *out = (poet_recording *)(void *)recording;
+    if (status) {
+        poet_simt_recording_free(recording);
+        *out = NULL;
+        return status;
+    }
+    return poet_runtime_check(code, device->name);
+}
+
+poet_status poet_runtime_replay(poet_cuda_device *device, const poet_recording *recording)
+{
+    return poet_runtime_check(poet_simt_replay((const void *)recording), device->name);
+}
+
+void poet_runtime_forget(poet_recording *recording)
+{
+    poet_simt_recording_free((void *)recording);
 }
 
 poet_status poet_runtime_sync(poet_cuda_device *device)
@@ -77,11 +101,17 @@ static bool is_source(const poet_call *call, const poet_tensor *dst)
     return false;
 }
 
-void poet_runtime_begin(const poet_call *call)
+static poet_status poison(const poet_cuda_device *device, void *memory, size_t bytes)
+{
+    return poet_runtime_check(poet_simt_poison(memory, bytes), device->name);
+}
+
+poet_status poet_runtime_begin(const poet_cuda_device *device, const poet_call *call)
 {
     if (call->scratch_bytes)
-        poet_simt_poison(call->scratch, call->scratch_bytes);
+        POET_TRY(poison(device, call->scratch, call->scratch_bytes));
     for (int i = 0; i < call->n_dst; i++)
         if (!is_source(call, call->dst[i]))
-            poet_simt_poison(call->dst[i]->data, poet_tensor_bytes(call->dst[i]));
+            POET_TRY(poison(device, call->dst[i]->data, poet_tensor_bytes(call->dst[i])));
+    return POET_OK;
 }

@@ -7,13 +7,14 @@
 #include "cuda/kernels/embed.h"
 #include "cuda/kernels/fault.cuh"
 
-static __global__ void embed(const float *table, const int *index, float *y, poet_fault *fault,
+template <typename T>
+static __global__ void embed(const T *table, const int *index, T *y, poet_fault *fault,
                              poet_embed_sizes sizes)
 {
     int64_t i = poet_thread(), row = i / sizes.width, column = i % sizes.width;
     if (row >= sizes.rows)
         return;
-    float sum = 0;
+    T sum = 0;
     for (int slot = 0; slot < sizes.slots; slot++) {
         int64_t place = row * sizes.slots + slot;
         int code = index[place];
@@ -25,12 +26,25 @@ static __global__ void embed(const float *table, const int *index, float *y, poe
     y[i] = sum;
 }
 
+template <typename T>
+static int launch_embed(poet_stream stream, const T *table, const int *index, T *y,
+                        poet_fault *fault, const poet_embed_sizes *sizes)
+{
+    int64_t n = static_cast<int64_t>(sizes->rows) * sizes->width;
+    return POET_LAUNCH(embed<T>, poet_blocks(n, POET_BLOCK), POET_BLOCK, 0, stream, table, index, y,
+                       fault, *sizes);
+}
+
 int poet_cuda_embed(poet_stream stream, const float *table, const int *index, float *y,
                     poet_fault *fault, const poet_embed_sizes *sizes)
 {
-    int64_t n = static_cast<int64_t>(sizes->rows) * sizes->width;
-    return POET_LAUNCH(embed, poet_blocks(n, POET_BLOCK), POET_BLOCK, 0, stream, table, index, y,
-                       fault, *sizes);
+    return launch_embed(stream, table, index, y, fault, sizes);
+}
+
+int poet_cuda_embed_ints(poet_stream stream, const int *table, const int *index, int *y,
+                         poet_fault *fault, const poet_embed_sizes *sizes)
+{
+    return launch_embed(stream, table, index, y, fault, sizes);
 }
 
 /* ---- gradient ---- */

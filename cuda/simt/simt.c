@@ -1,9 +1,8 @@
 /* The scheduler: blocks one after the other, each thread of a block until it waits, and those that wait together go on
  * together. */
-#include "cuda/simt/simt.h"
-
 #include "base/memory.h"
 #include "cuda/simt/simt_fiber_internal.h"
+#include "cuda/simt/simt_internal.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -53,6 +52,7 @@ const char *poet_simt_error_text(int code)
     case POET_SIMT_OK: return "no error";
     case POET_SIMT_INVALID_VALUE: return "invalid argument";
     case POET_SIMT_NO_MEMORY: return "out of memory";
+    case POET_SIMT_CAPTURE_UNSUPPORTED: return "operation not permitted when stream is capturing";
     case POET_SIMT_INVALID_CONFIGURATION: return "invalid configuration argument";
     default: return "unknown error";
     }
@@ -319,12 +319,17 @@ static int launch(poet_simt_index grid, poet_simt_index block, size_t shared_byt
 }
 
 int poet_simt_launch(poet_simt_index grid, poet_simt_index block, size_t shared_bytes,
-                     void (*kernel)(const void *arguments), const void *arguments)
+                     void (*kernel)(const void *arguments), const void *arguments,
+                     size_t argument_bytes)
 {
     if (!is_possible(grid, block))
         return POET_SIMT_INVALID_CONFIGURATION;
     if (shared_bytes > MAX_SHARED)
         return POET_SIMT_INVALID_VALUE;
+    if (poet_simt_records())
+        return poet_simt_record_launch(grid, block, shared_bytes, kernel, arguments,
+                                       argument_bytes);
+    poet_simt_tell(POET_SIMT_LAUNCH);
     pthread_mutex_lock(&launching);
     running_kernel = kernel;
     running_arguments = arguments;

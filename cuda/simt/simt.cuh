@@ -73,7 +73,7 @@ int launch(dim3 grid, dim3 block, size_t shared_bytes, void (*kernel)(P...),
 {
     bound<P...> b = {kernel, std::tuple<P...>(arguments...)};
     return poet_simt_launch({grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, shared_bytes,
-                            call<P...>, &b);
+                            call<P...>, &b, sizeof b);
 }
 
 template <typename T> uint64_t to_bits(T value)

@@ -57,14 +57,17 @@ enum {
     POET_SIMT_OK = 0,
     POET_SIMT_INVALID_VALUE = 1,
     POET_SIMT_NO_MEMORY = 2,
-    POET_SIMT_INVALID_CONFIGURATION = 9 /* beyond the limits of compute capability 6.1 */
+    POET_SIMT_INVALID_CONFIGURATION = 9, /* beyond the limits of compute capability 6.1 */
+    POET_SIMT_CAPTURE_UNSUPPORTED = 900  /* not during a recording */
 };
 
 const char *poet_simt_error_text(int code);
 
-/* kernel(arguments) in every thread of the grid. shared_bytes of dynamic shared memory, at most 48 KiB. */
+/* kernel(arguments) in every thread of the grid. shared_bytes of dynamic shared memory, at most 48 KiB. A recording keeps
+ * a copy of argument_bytes. */
 int poet_simt_launch(poet_simt_index grid, poet_simt_index block, size_t shared_bytes,
-                     void (*kernel)(const void *arguments), const void *arguments);
+                     void (*kernel)(const void *arguments), const void *arguments,
+                     size_t argument_bytes);
 
 /* Where a thread stands when it waits. */
 typedef struct poet_simt_place {
@@ -93,10 +96,10 @@ int poet_simt_alloc(size_t bytes, void **out);
 bool poet_simt_free(void *memory);
 
 /* memcpy where either side may be device memory. */
-void poet_simt_copy(void *dst, const void *src, size_t bytes);
+int poet_simt_copy(void *dst, const void *src, size_t bytes);
 
 /* Makes the memory undefined again. */
-void poet_simt_poison(void *memory, size_t bytes);
+int poet_simt_poison(void *memory, size_t bytes);
 
 /* What is left of the limit, and that itself; 1 TiB where there is none. */
 void poet_simt_memory(size_t *left, size_t *most);
@@ -104,6 +107,31 @@ void poet_simt_memory(size_t *left, size_t *most);
 /* Between the two the host may touch device memory; they nest. */
 void poet_simt_memory_open(void);
 void poet_simt_memory_close(void);
+
+/* ---- recordings ---- */
+
+/* Launches, and copies inside device memory, that are kept instead of done: what CUDA makes of a captured stream, a graph.
+ * What has no place in one is refused while recording, and spoils it: memory, and copies from and to the host. */
+typedef struct poet_simt_recording poet_simt_recording;
+
+int poet_simt_record(void);
+int poet_simt_record_end(poet_simt_recording **out);
+
+/* Does all of it, in the order in which it was recorded. */
+int poet_simt_replay(const poet_simt_recording *recording);
+void poet_simt_recording_free(poet_simt_recording *recording);
+
+/* What was done since the start of the process, inside of replays too. */
+typedef enum poet_simt_event {
+    POET_SIMT_LAUNCH,
+    POET_SIMT_DEVICE_COPY, /* inside device memory */
+    POET_SIMT_HOST_COPY,   /* from or to the host */
+    POET_SIMT_ALLOCATION,
+    POET_SIMT_REPLAY,
+    POET_SIMT_EVENTS
+} poet_simt_event;
+
+int64_t poet_simt_count(poet_simt_event event);
 
 #ifdef __cplusplus
 }

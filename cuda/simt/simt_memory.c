@@ -1,6 +1,6 @@
 /* Device memory of the simulated device: one range of addresses in which blocks lie between guard zones, and which is out
  * of reach of the host as a whole. */
-#include "cuda/simt/simt.h"
+#include "cuda/simt/simt_internal.h"
 
 #include "base/memory.h"
 
@@ -130,6 +130,9 @@ static int alloc(block *b)
 int poet_simt_alloc(size_t bytes, void **out)
 {
     *out = NULL;
+    if (poet_simt_refuse())
+        return POET_SIMT_CAPTURE_UNSUPPORTED;
+    poet_simt_tell(POET_SIMT_ALLOCATION);
     block *b = poet_calloc(1, sizeof *b);
     if (!b)
         return POET_SIMT_NO_MEMORY;
@@ -184,19 +187,34 @@ bool poet_simt_free(void *memory)
     return intact;
 }
 
-void poet_simt_copy(void *dst, const void *src, size_t bytes)
+static bool is_device_memory(const void *address)
 {
+    return range && (const char *)address >= range && (const char *)address < range + range_bytes;
+}
+
+int poet_simt_copy(void *dst, const void *src, size_t bytes)
+{
+    bool inside = is_device_memory(dst) && is_device_memory(src);
+    if (!inside && poet_simt_refuse())
+        return POET_SIMT_CAPTURE_UNSUPPORTED;
+    if (poet_simt_records())
+        return poet_simt_record_copy(dst, src, bytes);
+    poet_simt_tell(inside ? POET_SIMT_DEVICE_COPY : POET_SIMT_HOST_COPY);
     poet_simt_memory_open();
     if (bytes)
         memcpy(dst, src, bytes);
     poet_simt_memory_close();
+    return POET_SIMT_OK;
 }
 
-void poet_simt_poison(void *memory, size_t bytes)
+int poet_simt_poison(void *memory, size_t bytes)
 {
+    if (poet_simt_records())
+        return poet_simt_record_poison(memory, bytes);
     poet_simt_memory_open();
     fill(memory, bytes);
     poet_simt_memory_close();
+    return POET_SIMT_OK;
 }
 
 void poet_simt_memory(size_t *left, size_t *most)

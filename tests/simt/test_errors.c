@@ -73,6 +73,21 @@ static poet_val codes_to_values(poet_graph *g, poet_val index)
     return poet_fsq_codes(g, index, CHANNELS, levels, false);
 }
 
+static poet_val pick(poet_graph *g, poet_val index)
+{
+    poet_val x = poet_state(g, "x", POET_BUFFER, POET_I32, POET_SHAPE(1, CODES), POET_ZEROS);
+    poet_val row = poet_state(g, "row", POET_BUFFER, POET_I32, POET_SHAPE(1), POET_ZEROS);
+    return poet_gather(g, x, poet_reshape(g, index, POET_SHAPE(1, ROWS)), row, POET_NONE);
+}
+
+static poet_val put(poet_graph *g, poet_val index)
+{
+    poet_val x = poet_state(g, "x", POET_BUFFER, POET_I32, POET_SHAPE(1, CODES), POET_ZEROS);
+    poet_val row = poet_state(g, "row", POET_BUFFER, POET_I32, POET_SHAPE(1), POET_ZEROS);
+    poet_val table = poet_reshape(g, index, POET_SHAPE(1, ROWS));
+    return poet_scatter(g, x, table, row, table);
+}
+
 static poet_val count(poet_graph *g, poet_val index)
 {
     poet_val histogram =
@@ -112,6 +127,9 @@ int main(void)
     test_numbers();
     test_codes(codes_to_values, -1);
     test_codes(codes_to_values, CODES);
+    test_codes(pick, -1);
+    test_codes(pick, CODES);
+    test_codes(put, CODES);
     test_codes(count, CODES);
     test_codes(average, CODES);
     test_codes(average, -1);

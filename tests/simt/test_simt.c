@@ -96,11 +96,11 @@ static void nothing(const void *arguments)
 static void test_limits(void)
 {
     poet_simt_index one = {1, 1, 1}, none = {0, 1, 1}, many = {33, 32, 1}, high = {1, 65536, 1};
-    CHECK(poet_simt_launch(one, one, 0, nothing, NULL) == POET_SIMT_OK);
-    CHECK(poet_simt_launch(none, one, 0, nothing, NULL) == POET_SIMT_INVALID_CONFIGURATION);
-    CHECK(poet_simt_launch(one, many, 0, nothing, NULL) == POET_SIMT_INVALID_CONFIGURATION);
-    CHECK(poet_simt_launch(high, one, 0, nothing, NULL) == POET_SIMT_INVALID_CONFIGURATION);
-    CHECK(poet_simt_launch(one, one, (48 << 10) + 1, nothing, NULL) == POET_SIMT_INVALID_VALUE);
+    CHECK(poet_simt_launch(one, one, 0, nothing, NULL, 0) == POET_SIMT_OK);
+    CHECK(poet_simt_launch(none, one, 0, nothing, NULL, 0) == POET_SIMT_INVALID_CONFIGURATION);
+    CHECK(poet_simt_launch(one, many, 0, nothing, NULL, 0) == POET_SIMT_INVALID_CONFIGURATION);
+    CHECK(poet_simt_launch(high, one, 0, nothing, NULL, 0) == POET_SIMT_INVALID_CONFIGURATION);
+    CHECK(poet_simt_launch(one, one, (48 << 10) + 1, nothing, NULL, 0) == POET_SIMT_INVALID_VALUE);
 }
 
 static void test_memory(void)

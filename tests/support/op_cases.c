@@ -120,6 +120,17 @@ poet_val op_state(op_case *c, const char *name, poet_shape shape, bool positive)
     return s->val;
 }
 
+poet_val op_code_state(op_case *c, const char *name, poet_shape shape, int64_t low, int64_t high)
+{
+    op_source *s = add_source(c, name, POET_I32, shape);
+    s->law = OP_CODES;
+    s->low = low;
+    s->high = high;
+    s->state = true;
+    s->val = poet_state(c->g, name, POET_MOMENT, POET_I32, shape, POET_ZEROS);
+    return s->val;
+}
+
 void op_result_only(op_case *c, const char *name, poet_val v, int64_t terms)
 {
     if (c->n_results == OP_CASE_RESULTS) {

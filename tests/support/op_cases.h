@@ -132,6 +132,9 @@ poet_val op_given(op_case *c, const char *name, poet_dtype dtype, poet_shape sha
 /* A state that the operation updates in place, positive or by mode. */
 poet_val op_state(op_case *c, const char *name, poet_shape shape, bool positive);
 
+/* The same of codes. */
+poet_val op_code_state(op_case *c, const char *name, poet_shape shape, int64_t low, int64_t high);
+
 /* A result; real ones become part of the loss. */
 void op_result_add(op_case *c, const char *name, poet_val v, int64_t terms);
 

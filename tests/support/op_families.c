@@ -286,10 +286,46 @@ static void build_embed(op_case *c)
 {
     int64_t n = op_arg(c, 'n', 1), v = op_arg(c, 'v', 1), w = op_arg(c, 'c', 1);
     int64_t slots = op_arg(c, 's', 0);
-    poet_val table = op_real(c, "table", slots ? POET_SHAPE(slots, v, w) : POET_SHAPE(v, w), n);
+    poet_shape shape = slots ? POET_SHAPE(slots, v, w) : POET_SHAPE(v, w);
+    poet_val table = op_real(c, "table", shape, n);
     poet_val index =
         op_codes(c, "index", POET_I32, slots ? POET_SHAPE(2, n, slots) : POET_SHAPE(2, n), 0, v);
     op_result_add(c, "y", poet_embed(c->g, table, index), slots + 1);
+    if (slots)
+        return;
+    poet_val integers = op_codes(c, "integers", POET_I32, shape, INT32_MIN, INT32_MAX);
+    op_result_add(c, "z", poet_embed(c->g, integers, index), 1);
+}
+
+/* ---- places: b rows of l integers, n rows of m places ---- */
+
+/* Those of one row of the index differ. */
+static double place_at(const op_case *c, int64_t i)
+{
+    int64_t m = op_arg(c, 'm', 1), l = op_arg(c, 'l', 1);
+    return (double)((i % m + 3 * (i / m)) % l);
+}
+
+static void build_gather(op_case *c)
+{
+    int64_t b = op_arg(c, 'b', 1), l = op_arg(c, 'l', 1), n = op_arg(c, 'n', 1);
+    int64_t m = op_arg(c, 'm', 1), rows = op_arg(c, 'r', 1);
+    poet_val x = op_codes(c, "x", POET_I32, POET_SHAPE(b, l), -9, 1 << 30);
+    poet_val index = op_codes(c, "index", POET_I32, POET_SHAPE(n, m), 0, l);
+    poet_val row = op_codes(c, "row", POET_I32, POET_SHAPE(rows), 0, n);
+    poet_val offset = op_codes(c, "offset", POET_I32, POET_SHAPE(m), -9, 1 << 30);
+    op_result_add(c, "y", poet_gather(c->g, x, index, row, offset), 1);
+    op_result_add(c, "z", poet_gather(c->g, x, index, row, POET_NONE), 1);
+}
+
+static void build_scatter(op_case *c)
+{
+    int64_t b = op_arg(c, 'b', 1), n = op_arg(c, 'n', 1), m = op_arg(c, 'm', 1);
+    poet_val x = op_code_state(c, "x", POET_SHAPE(b, op_arg(c, 'l', 1)), 0, 1 << 30);
+    poet_val index = op_given(c, "index", POET_I32, POET_SHAPE(n, m), place_at);
+    poet_val row = op_codes(c, "row", POET_I32, POET_SHAPE(op_arg(c, 'r', 1)), 0, n);
+    poet_val values = op_codes(c, "values", POET_I32, POET_SHAPE(b, m), 0, 1 << 30);
+    poet_scatter(c->g, x, index, row, values);
 }
 
 /* ---- quantizers: n vectors of c numbers, k codes ---- */
@@ -580,6 +616,13 @@ static const op_family families[] = {
            "embed:n129v2c3"),
      .gradient = {POET_OP_EMBED_BWD}, .big = NAMES("embed:n129v257c33s4", "embed:n129v65c64"),
      .slope = OP_SMOOTH},
+
+    {POET_OP_GATHER, build_gather,
+     NAMES("gather:b3l17n5m4", "gather:b5l3n2m33r5", "gather:b1l1n1m1", "gather:b2l257n3m129r2"),
+     .slope = OP_FIXED},
+    {POET_OP_SCATTER, build_scatter,
+     NAMES("scatter:b3l17n5m4", "scatter:b5l33n2m17r5", "scatter:b1l1n1m1", "scatter:b2l131n3m131"),
+     .slope = OP_FIXED},
 
     {POET_OP_NEAREST, build_nearest,
      NAMES("nearest:n17k33c5", "nearest:n5k1c3", "nearest:n33k17c16", "nearest:n3k65c1"),

@@ -275,10 +275,6 @@ int main(void)
     CHECK_OK(poet_device_open(poet_backend_cpu(), 0, 0, &device));
     test_learning(device);
     test_factorised(device);
-    test_resume(device, 1);
-    test_resume(device, 2);
-}
-
     test_nested(device);
     test_decoder_only(device);
     test_resume(device, 1, false);
