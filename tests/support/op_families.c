@@ -601,7 +601,8 @@ static const op_family families[] = {
            "attention:b5t3h1d33", "attention:b1t18h1d65p2"),
      .gradient = {POET_OP_ATTENTION_BWD},
      .big = NAMES("attention:b2t65h2d32p17", "attention:b2t70h3d16", "attention:b5t4h2d24"),
-     .slope = OP_SMOOTH, .precise = true, .rounds = true, .large = 10, .slack = 100},
+     /* A row with one key has a gradient of 0, as the difference of two sums of large products. */
+     .slope = OP_SMOOTH, .precise = true, .rounds = true, .large = 10, .slack = 200},
     {POET_OP_ATTENTION_CACHED, build_attention_cached,
      NAMES("attention_cached:b2t5h2d3p5s9", "attention_cached:b3t1h2d5p3s17f4",
            "attention_cached:b2t3h1d8s33f17", "attention_cached:b1t1h3d17s5",
