@@ -93,6 +93,7 @@ static poet_status eval(cli_context *context, cli_eval_run *run, json_t *out)
         POET_TRY(cli_pair_open(context, run->model, &run->pair));
     POET_TRY(cli_data_open(run->spec, &run->data, &run->dataset));
     POET_TRY(cli_eval_open_reader(run));
+    POET_TRY(cli_eval_open_features(run));
     json_object_set_new(out, "model", json_string(run->tokenizer ? run->tokenizer : run->model));
     json_object_set_new(out, "data", json_string(run->spec));
     POET_TRY(eval_tokenizer(run, out));
@@ -171,6 +172,7 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
     POET_TRY(cli_parse(context, &spec, argc, argv));
     json_t *out = json_object();
     poet_status status = eval(context, &run, out);
+    poet_classifier_destroy(run.features);
     poet_classifier_destroy(run.reader);
     poet_dataset_close(run.dataset);
     cli_pair_close(&run.pair);

@@ -10,25 +10,10 @@ enum { FRESH_WIDTH = 32, FRESH_SEED = 1 };
 
 typedef struct comparing {
     const cli_eval_run *run;
-    poet_classifier *network;
     int n, dim;
     float *real, *other; /* (n,dim) */
     char **captions;     /* of the held-out clips */
 } comparing;
-
-static poet_status open_network(comparing *c)
-{
-    poet_clip shape = poet_dataset_geometry(c->run->dataset);
-    poet_classifier_config config = {
-        .t = shape.t, .h = shape.h, .w = shape.w, .width = FRESH_WIDTH};
-    const char *path = c->run->features_path;
-    poet_device *device = c->run->pair.device;
-    if (!path)
-        return poet_classifier_create(device, &config, FRESH_SEED, &c->network);
-    POET_TRY(poet_classifier_load(device, path, &c->network));
-    poet_status status = poet_classifier_fits(c->network, &shape);
-    return status ? poet_context(status, "%s", path) : POET_OK;
-}
 
 static poet_status make_room(comparing *c)
 {
@@ -46,7 +31,6 @@ static void close_comparing(comparing *c)
     poet_free(c->captions);
     poet_free(c->other);
     poet_free(c->real);
-    poet_classifier_destroy(c->network);
 }
 
 /* Features of the first n clips of a split, each changed before (NULL: not at all); captions are kept when asked for. */
@@ -59,7 +43,8 @@ static poet_status read_clips(comparing *c, poet_split split, poet_clip_change c
         POET_TRY(poet_dataset_read(c->run->dataset, split, (uint64_t)i, &example));
         poet_status status = change ? change(&writer, &example.clip) : POET_OK;
         if (!status)
-            status = poet_classifier_features(c->network, &example.clip, out + (long)i * c->dim);
+            status =
+                poet_classifier_features(c->run->features, &example.clip, out + (long)i * c->dim);
         if (captions)
             captions[i] = poet_strdup(example.caption);
         poet_example_free(&example);
@@ -90,7 +75,7 @@ static poet_status add(const comparing *c, const char *name, json_t *out)
 static poet_status judge(void *opaque, int i, const poet_clip *clip)
 {
     comparing *c = opaque;
-    return poet_classifier_features(c->network, clip, c->other + (long)i * c->dim);
+    return poet_classifier_features(c->run->features, clip, c->other + (long)i * c->dim);
 }
 
 static poet_status compare(comparing *c, json_t *out)
@@ -111,23 +96,36 @@ static poet_status compare(comparing *c, json_t *out)
     return add(c, "generated", out);
 }
 
+poet_status cli_eval_open_features(cli_eval_run *run)
+{
+    poet_clip shape = poet_dataset_geometry(run->dataset);
+    poet_classifier_config config = {
+        .t = shape.t, .h = shape.h, .w = shape.w, .width = FRESH_WIDTH};
+    const char *path = run->features_path;
+    uint64_t count = poet_dataset_count(run->dataset, POET_SPLIT_SEEN);
+    if (!run->compared)
+        return path ? POET_FAIL(POET_ERR_ARG, "--features wants --distribution N") : POET_OK;
+    run->compared = (uint64_t)run->compared < count ? run->compared : (int)count;
+    if (run->compared <= POET_DENSITY_NEIGHBOURS)
+        return POET_FAIL(POET_ERR_ARG, "--distribution: %d held-out clips are fewer than %d",
+                         run->compared, POET_DENSITY_NEIGHBOURS + 1);
+    if (!path)
+        return poet_classifier_create(run->pair.device, &config, FRESH_SEED, &run->features);
+    POET_TRY(poet_classifier_load(run->pair.device, path, &run->features));
+    poet_status status = poet_classifier_fits(run->features, &shape);
+    return status ? poet_context(status, "%s", path) : POET_OK;
+}
+
 poet_status cli_eval_distribution(const cli_eval_run *run, json_t *out)
 {
-    uint64_t count = poet_dataset_count(run->dataset, POET_SPLIT_SEEN);
-    comparing c = {.run = run, .n = (uint64_t)run->compared < count ? run->compared : (int)count};
-    if (!run->compared)
-        return run->features_path ? POET_FAIL(POET_ERR_ARG, "--features wants --distribution N")
-                                  : POET_OK;
-    json_t *own = json_object();
+    if (!run->features)
+        return POET_OK;
+    comparing c = {
+        .run = run, .n = run->compared, .dim = poet_classifier_feature_count(run->features)};
+    json_t *own = json_pack("{s:s, s:i}", "features",
+                            run->features_path ? run->features_path : "fresh", "clips", c.n);
     json_object_set_new(out, "distribution", own);
-    poet_status status = open_network(&c);
-    if (!status) {
-        c.dim = poet_classifier_feature_count(c.network);
-        json_object_set_new(own, "features",
-                            json_string(run->features_path ? run->features_path : "fresh"));
-        json_object_set_new(own, "clips", json_integer(c.n));
-        status = make_room(&c);
-    }
+    poet_status status = make_room(&c);
     if (!status)
         status = compare(&c, own);
     close_comparing(&c);

@@ -21,6 +21,8 @@ typedef struct cli_eval_run {
     poet_dataset *dataset;
     poet_classifier *reader; /* NULL: built-in clips have one of their own, others are not read */
     uint32_t selected;       /* of the reader's attributes */
+    poet_classifier
+        *features; /* the network in whose features clips are compared; NULL: they are not */
     const poet_task *task;
 } cli_eval_run;
 
@@ -33,7 +35,10 @@ poet_status cli_eval_open_reader(cli_eval_run *run);
 /* What writes and reconstructs clips for this run. */
 poet_clip_writer cli_eval_writer(const cli_eval_run *run);
 
-/* Adds "distribution", where clips are to be compared. cmd_eval_distribution.c */
+/* After pair and dataset are open: the network whose features are compared, if any are. cmd_eval_distribution.c */
+poet_status cli_eval_open_features(cli_eval_run *run);
+
+/* Adds "distribution", where clips are to be compared. */
 poet_status cli_eval_distribution(const cli_eval_run *run, json_t *out);
 
 /* Adds "speed", where there is a generator and it is asked for. cmd_eval_speed.c */

@@ -4,6 +4,7 @@
 #include "cli/sweep_report.h"
 
 #include "base/file.h"
+#include "eval/distribution.h"
 
 #include <string.h>
 
@@ -192,6 +193,9 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
         return POET_FAIL(POET_ERR_ARG, "--cell, --next and --list go not together");
     if (p->patch != 4 && p->patch != 8)
         return POET_FAIL(POET_ERR_ARG, "--patch: %d is neither 4 nor 8", p->patch);
+    if (p->compared && p->compared <= POET_DENSITY_NEIGHBOURS)
+        return POET_FAIL(POET_ERR_ARG, "--distribution: %d clips are fewer than %d", p->compared,
+                         POET_DENSITY_NEIGHBOURS + 1);
     p->spec = context->operands[0];
     p->threads = context->threads;
     p->device = context->device;

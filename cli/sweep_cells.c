@@ -10,21 +10,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const sweep_method_names[SWEEP_METHODS + 1] = {
-    "retrained", "merge",      "kmeans",       "least-used", "random",
-    "fsq",       "factorised", "fewer-tokens", "residual",   "features"};
-
-const char *const sweep_method_help[SWEEP_METHODS + 1] = {
-    "trained with K codes from the start",
-    "the codes of the greatest K merged, weighted by their use",
-    "the same by k-means",
-    "the most used codes of the greatest K kept",
-    "codes of the greatest K kept at random",
-    "finite scalar quantization into K cells",
-    "the same cells as two codes of the root of K each, which the generator writes in turn",
-    "patches of 8 x 8 pixels for 4 x 4, fewer codes of more bits; the bits of a clip are equal",
-    "two levels of the root of K codes; the bits of a clip are equal",
-    "the network whose features clips are compared in"};
+const sweep_method_row sweep_methods[SWEEP_METHODS + 1] = {
+    [SWEEP_RETRAINED] = {"retrained", "trained with K codes from the start", NULL},
+    [SWEEP_MERGE] = {"merge", "the codes of the greatest K merged, weighted by their use",
+                     "--method merge"},
+    [SWEEP_KMEANS] = {"kmeans", "the same by k-means", "--method kmeans"},
+    [SWEEP_LEAST_USED] = {"least-used", "the most used codes of the greatest K kept",
+                          "--method least-used"},
+    [SWEEP_RANDOM] = {"random", "codes of the greatest K kept at random", "--method random"},
+    [SWEEP_FSQ] = {"fsq", "finite scalar quantization into K cells", NULL},
+    [SWEEP_FACTORISED] = {"factorised",
+                          "the same cells as two codes of the root of K each, which the generator "
+                          "writes in turn",
+                          NULL},
+    [SWEEP_FEWER_TOKENS] = {"fewer-tokens",
+                            "patches of 8 x 8 pixels for 4 x 4, fewer codes of more bits; the bits "
+                            "of a clip are equal",
+                            NULL},
+    [SWEEP_RESIDUAL] = {"residual",
+                        "two levels of the root of K codes; the bits of a clip are equal", NULL},
+    [SWEEP_FEATURES] = {"features", "the network whose features clips are compared in", NULL},
+};
 
 /* ---- lists ---- */
 
@@ -45,8 +51,8 @@ static poet_status parse_methods(sweep_plan *plan)
     for (const char *at = all ? NULL : plan->methods_text; at; at = rest) {
         size_t length = next_word(at, &rest);
         int m = 0;
-        while (m < SWEEP_METHODS && (strlen(sweep_method_names[m]) != length ||
-                                     strncmp(at, sweep_method_names[m], length) != 0))
+        while (m < SWEEP_METHODS && (strlen(sweep_methods[m].name) != length ||
+                                     strncmp(at, sweep_methods[m].name, length) != 0))
             m++;
         if (m == SWEEP_METHODS)
             return POET_FAIL(POET_ERR_ARG,
@@ -88,7 +94,7 @@ static poet_status parse_sizes(sweep_plan *plan)
 
 static bool is_shrunk(sweep_method method)
 {
-    return method >= SWEEP_MERGE && method <= SWEEP_RANDOM;
+    return sweep_methods[method].shrink != NULL;
 }
 
 /* log2 K, or 0 when K is no power of two. */
@@ -129,7 +135,7 @@ static bool make_cell(const sweep_plan *plan, sweep_cell *cell)
     cell->levels = 1;
     cell->patch = plan->patch;
     cell->needs = -1;
-    snprintf(cell->name, sizeof cell->name, "%s-%d-s%d", sweep_method_names[cell->method],
+    snprintf(cell->name, sizeof cell->name, "%s-%d-s%d", sweep_methods[cell->method].name,
              cell->codes, cell->seed);
     if (is_shrunk(cell->method))
         return cell->codes < plan->sizes[0];
@@ -180,7 +186,7 @@ poet_status sweep_plan_cells(sweep_plan *plan)
     if (plan->feature_steps) {
         sweep_cell *features = &plan->cells[plan->n_cells++];
         *features = (sweep_cell){.method = SWEEP_FEATURES, .needs = -1, .kept = true, .seed = 1};
-        snprintf(features->name, sizeof features->name, "%s", sweep_method_names[SWEEP_FEATURES]);
+        snprintf(features->name, sizeof features->name, "%s", sweep_methods[SWEEP_FEATURES].name);
     }
     for (int seed = 1; seed <= plan->seeds; seed++)
         add_seed(plan, seed);
@@ -373,8 +379,7 @@ static void shrink(sweep_steps *steps, const sweep_plan *plan, const sweep_cell 
     add_word(steps, "%s/train.ptok", whole);
     add_model(steps, plan, whole);
     add_option(steps, "codes", cell->codes);
-    add_word(steps, "--method");
-    add_word(steps, "%s", sweep_method_names[cell->method]);
+    add_words(steps, sweep_methods[cell->method].shrink);
     add_option(steps, "count", plan->train_clips);
     add_option(steps, "seed", cell->seed);
     add_word(steps, "--output");
@@ -393,7 +398,7 @@ static void add_reader(sweep_steps *steps, const sweep_plan *plan, const char *o
 {
     add_word(steps, "%s", option);
     add_word(steps, "%s/models/%s/reader.safetensors", plan->folder,
-             sweep_method_names[SWEEP_FEATURES]);
+             sweep_methods[SWEEP_FEATURES].name);
 }
 
 static void measure(sweep_steps *steps, const sweep_plan *plan, const char *folder,

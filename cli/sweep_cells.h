@@ -39,9 +39,13 @@ typedef enum sweep_method {
         SWEEP_METHODS /* no row of the table: the network whose features clips are compared in */
 } sweep_method;
 
-/* Names and what each is in a sentence, by method; "features" is the last. */
-extern const char *const sweep_method_names[SWEEP_METHODS + 1];
-extern const char *const sweep_method_help[SWEEP_METHODS + 1];
+/* What a method is: its name, in a sentence, and what it gives to 'codebook shrink', NULL where it trains. */
+typedef struct sweep_method_row {
+    const char *name, *help, *shrink;
+} sweep_method_row;
+
+/* By method; "features" is the last. */
+extern const sweep_method_row sweep_methods[SWEEP_METHODS + 1];
 
 enum { SWEEP_MAX_SIZES = 24, SWEEP_MAX_STEPS = 6, SWEEP_MAX_WORDS = 96, SWEEP_NAME_BYTES = 48 };
 

@@ -154,7 +154,7 @@ static void write_command(const sweep_plan *plan, const sweep_rows *rows, const 
         if (!any)
             continue;
         fprintf(script, "%s $points index %d using 1:2:3:4 with yerrorlines linetype %d title '%s'",
-                block ? "," : "plot", block, m + 1, sweep_method_names[m]);
+                block ? "," : "plot", block, m + 1, sweep_methods[m].name);
         block++;
     }
     fprintf(script, "\n");

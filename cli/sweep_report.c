@@ -148,7 +148,7 @@ static void write_methods(const sweep_plan *plan, FILE *out)
     fprintf(out, "<h2>Methods</h2>\n<dl>\n");
     for (int m = 0; m < SWEEP_METHODS; m++)
         if (plan->method[m])
-            fprintf(out, "<dt>%s</dt><dd>%s</dd>\n", sweep_method_names[m], sweep_method_help[m]);
+            fprintf(out, "<dt>%s</dt><dd>%s</dd>\n", sweep_methods[m].name, sweep_methods[m].help);
     fprintf(out, "</dl>\n");
 }
 

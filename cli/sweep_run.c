@@ -307,7 +307,7 @@ static poet_status write_result(const sweep_plan *plan, const sweep_cell *cell,
     json_t *done = json_object(), *out = json_object();
     poet_status status = load_steps(steps, folder, done);
     json_object_set_new(out, "cell", json_string(cell->name));
-    json_object_set_new(out, "method", json_string(sweep_method_names[cell->method]));
+    json_object_set_new(out, "method", json_string(sweep_methods[cell->method].name));
     if (!status && cell->method != SWEEP_FEATURES)
         status = add_figures(plan, cell, done, folder, out);
     json_object_set_new(out, "machine", machine(done));

@@ -113,10 +113,11 @@ best() {
 
 # fit_law NAME: the exponents, with their standard errors.
 fit_law() {
-  local points=$work/best-$1.txt distinct
-  grep '^#' "$points" || true
-  distinct=$(grep -v '^#' "$points" | cut -d' ' -f2 | sort -u | wc -l)
-  if [ "$(grep -vc '^#' "$points")" -lt $((distinct > 1 ? 4 : 3)) ]; then
+  local points=$work/best-$1.txt count distinct
+  sed -n "s/^#/$1:/p" "$points"
+  count=$(awk '!/^#/' "$points" | wc -l)
+  distinct=$(awk '!/^#/ { print $2 }' "$points" | sort -u | wc -l)
+  if [ "$count" -lt $((distinct > 1 ? 4 : 3)) ]; then
     echo "$1: too few generators have their best K inside the grid for a fit"
     return
   fi

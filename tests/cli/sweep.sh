@@ -126,7 +126,7 @@ refuses 1 "sweep/sweep.json: the sweep there has another 'tokenizer_steps'" "${s
 refuses 1 "another 'greatest_codes'" "${sweep[@]}" -m merge -k 32,8
 model=sweep/models/retrained-16-s1
 refuses 2 "--features wants --distribution" eval "${data[@]}" -m $model --captions 0 --features sweep/models/features/reader.safetensors
-refuses 2 "are too few to compare" eval "${data[@]}" -m $model --captions 0 --distribution 5
+refuses 2 "--distribution: 5 held-out clips are fewer than 6" eval "${data[@]}" -m $model --captions 0 --distribution 5
 refuses 1 "$model/tokenizer.safetensors: is not a reader" eval "${data[@]}" -m $model --captions 0 --distribution 8 \
   --features $model/tokenizer.safetensors
 works eval "${data[@]}" -m $model --captions 0 --distribution 8 --json
@@ -141,6 +141,7 @@ refuses 2 "--codes: 16 is there twice" "${sweep[@]}" -k 16,8,16
 refuses 2 "leave no cell" "${sweep[@]}" -k 7 -m fsq
 refuses 2 "the sweep has no cell 'merge-9-s1'" "${sweep[@]}" "${small_grid[@]}" --cell merge-9-s1
 refuses 2 "--cell, --next and --list" "${sweep[@]}" --next --list
+refuses 2 "--distribution: 5 clips are fewer than 6" "${sweep[@]}" --distribution 5
 refuses 2 "--patch: 5 is neither" "${sweep[@]}" --patch 5
 run eval sweep no-such-folder -o lost -k 16 -m fsq
 [ "$status" = 1 ] && [[ $stderr == *"no-such-folder"*"pocketpoet: 1 cells failed: fsq-16-s1"* ]] || fail "no clips: $status: $stderr"
