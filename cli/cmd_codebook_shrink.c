@@ -176,6 +176,8 @@ static poet_status shrink(cli_context *context, cli_shrink *run, json_t *out)
     json_object_set_new(out, "sizes", sizes);
     for (int i = 0; i < run->n_sizes; i++)
         POET_TRY(cli_shrink_size(run, run->sizes[i], sizes));
+    for (int i = 0; i < run->n_sizes; i++)
+        cli_shrink_forget(run, run->sizes[i]);
     return POET_OK;
 }
 

@@ -35,4 +35,8 @@ typedef struct cli_shrink {
 /* Makes the folder of one size, and adds to sizes a row of what it is and what it loses. */
 poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes);
 
+/* Removes what the training of one size left behind: once all sizes are done, so that a command that was stopped trains
+ * none twice. */
+void cli_shrink_forget(const cli_shrink *run, int kept);
+
 #endif

@@ -105,16 +105,6 @@ static poet_status make_generator(const cli_shrink *run, result *r)
     return cli_finetune_wanted(&run->finetune) ? finetune_generator(run, path, bf16, r) : POET_OK;
 }
 
-/* Both models are there: nothing goes on from what their training left behind. */
-static void forget_checkpoints(const result *r)
-{
-    file_name path;
-    name_file(r, "tokenizer", path);
-    cli_finetune_forget(path);
-    name_file(r, "generator", path);
-    cli_finetune_forget(path);
-}
-
 static void add_steps(const result *r, json_t *row)
 {
     if (r->decoder_steps)
@@ -213,7 +203,6 @@ static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
     POET_TRY(make_tokenizer(run, r));
     if (run->pair.generator)
         POET_TRY(make_generator(run, r));
-    forget_checkpoints(r);
     json_object_set_new(row, "folder", json_string(r->folder));
     json_object_set_new(row, "distortion", json_real(distortion));
     json_object_set_new(row, "seconds", json_real(poet_seconds() - begin));
@@ -223,11 +212,27 @@ static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
     return measure(run, r, row);
 }
 
+static void name_folder(const cli_shrink *run, int kept, result *r)
+{
+    snprintf(r->folder, sizeof r->folder, "%s-%d", run->output, kept);
+}
+
+void cli_shrink_forget(const cli_shrink *run, int kept)
+{
+    result r = {.tokenizer = NULL};
+    file_name path;
+    name_folder(run, kept, &r);
+    name_file(&r, "tokenizer", path);
+    cli_finetune_forget(path);
+    name_file(&r, "generator", path);
+    cli_finetune_forget(path);
+}
+
 poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes)
 {
     result r = {.tokenizer = NULL};
     json_t *row = json_object();
-    snprintf(r.folder, sizeof r.folder, "%s-%d", run->output, kept);
+    name_folder(run, kept, &r);
     poet_status status = make_size(run, kept, &r, row);
     json_object_set_new(sizes, strrchr(r.folder, '-') + 1, row);
     poet_shrink_map_free(&r.remap.map);

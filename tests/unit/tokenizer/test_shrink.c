@@ -243,6 +243,32 @@ static void test_maps(void)
     poet_codebook_free(&book);
 }
 
+/* Half of the codes are dropped: where as many are kept as are used, each is one that is used, and stays what it was. */
+static void test_dropped(void)
+{
+    poet_codebook book = random_book(1, MOST, 3, 11);
+    poet_merge_tree tree;
+    poet_shrink_map map;
+    for (int i = 0; i < MOST; i += 2)
+        book.weights[i] = POET_UNUSED_DROPPED;
+    CHECK_OK(poet_merge_tree_create(&book, &tree));
+    for (int method = POET_SHRINK_MERGE; method <= POET_SHRINK_LEAST_USED; method += 2) {
+        bool taken[MOST] = {false};
+        CHECK_OK(
+            poet_shrink_map_create(&book, (poet_shrink_method)method, &tree, 1, MOST / 2, &map));
+        for (int i = 1; i < MOST; i += 2) {
+            int code = map.map[i];
+            CHECK(!taken[code]);
+            taken[code] = true;
+            for (int d = 0; d < 3; d++)
+                CHECK_CLOSE(map.vectors[code * 3 + d], book.vectors[i * 3 + d], 1e-6);
+        }
+        poet_shrink_map_free(&map);
+    }
+    poet_merge_tree_free(&tree);
+    poet_codebook_free(&book);
+}
+
 /* Two places for three centres: k-means still reaches every new code. */
 static void test_equal_points(void)
 {
@@ -394,6 +420,7 @@ int main(void)
         test_against_brute_force(seed);
     test_ties();
     test_maps();
+    test_dropped();
     test_equal_points();
     test_patch_distance(device);
     test_tokenizer(device);
