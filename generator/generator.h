@@ -118,6 +118,15 @@ poet_status poet_generator_write(poet_generator *generator, int n, const char *c
                                  const uint64_t *seeds, const poet_sampling *sampling,
                                  const poet_task *task, int32_t *codes, int *cut);
 
+/* What writing n clips at once takes on the generator's device, all of its weights included. Nothing is allocated there. */
+poet_status poet_generator_plan_writing(poet_generator *generator, int n,
+                                        const poet_sampling *sampling, poet_memory *out);
+
+/* How many of n clips fit onto the device at once, and what they take: n, or half of it, and so on. Frees programs.
+ * POET_ERR_NOMEM, with both figures, when one does not. */
+poet_status poet_generator_fit_batch(poet_generator *generator, int n,
+                                     const poet_sampling *sampling, int *fits, poet_memory *out);
+
 /* ---- training ---- */
 
 /* Fills codes (B, t*h*w*levels) and captions[B] for one step; captions stay valid until the next
@@ -135,6 +144,10 @@ typedef struct poet_generator_training {
 } poet_generator_training;
 
 poet_generator_training poet_generator_training_defaults(void);
+
+/* What training takes at most: when no group of a batch is kept. */
+poet_status poet_generator_plan_training(poet_generator *generator,
+                                         const poet_generator_training *training, poet_memory *out);
 
 /* Trains from the checkpoint, or from the start when there is none; see poet_tokenizer_train. */
 poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,

@@ -72,8 +72,8 @@ static poet_status measure_rows(feeder *f, int32_t *grouped)
     return POET_OK;
 }
 
-static poet_status build(poet_generator *m, const poet_generator_training *r, int rows,
-                         poet_program **out)
+poet_status poet_training_build(poet_generator *m, const poet_generator_training *r, int rows,
+                                poet_program **out)
 {
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
@@ -90,7 +90,8 @@ static poet_status train(poet_generator *m, const poet_generator_training *r,
     poet_program *program;
     POET_TRY(poet_train_resume(config, m->params, &step));
     feeder *f = config->opaque;
-    POET_TRY(build(m, r, f->rows, &program));
+    POET_TRY(poet_training_check(m, r, f->rows));
+    POET_TRY(poet_training_build(m, r, f->rows, &program));
     poet_train_announce(config, m->params, program, memory);
     poet_status status = poet_train_run(config, m->params, program, step);
     poet_program_destroy(program);
@@ -137,8 +138,9 @@ poet_status poet_generator_train(poet_generator *generator, const poet_generator
 
 enum { SCORE_BATCH = 4 };
 
-static poet_status prepare_score(poet_generator *m, int rows)
+poet_status poet_score_prepare(poet_generator *m)
 {
+    int rows = SCORE_BATCH;
     if (m->score && m->score_rows == rows)
         return POET_OK;
     poet_program_destroy(m->score);
@@ -203,7 +205,7 @@ poet_status poet_generator_score(poet_generator *generator, int n, const int32_t
     float *losses = poet_alloc(SCORE_BATCH * (size_t)per_clip * sizeof *losses);
     int groups = poet_generator_groups(&generator->config);
     float *kept = poet_alloc(SCORE_BATCH * (size_t)groups * sizeof *kept);
-    poet_status status = losses && kept ? prepare_score(generator, SCORE_BATCH) : POET_ERR_NOMEM;
+    poet_status status = losses && kept ? poet_score_prepare(generator) : POET_ERR_NOMEM;
     if (!status)
         status = poet_sequence_batch_create(&generator->config, SCORE_BATCH, SCORE_BATCH * groups,
                                             &batch);
