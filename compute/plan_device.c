@@ -91,7 +91,7 @@ poet_status poet_device_plan(const poet_device *like, poet_device **out)
     return POET_OK;
 }
 
-size_t poet_device_planned(poet_device *device)
+size_t poet_device_planned(poet_device *plan)
 {
-    return of(device)->most;
+    return of(plan)->most;
 }

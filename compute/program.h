@@ -60,9 +60,10 @@ poet_status poet_program_launch(poet_program *program);
 poet_status poet_program_pass(poet_program *from, const char *output, poet_program *to,
                               const char *input);
 
-/* Seconds per op kind, filled by poet_program_run while profiling is on. */
+/* By op kind, added to by poet_program_run while profiling is on: what was called and took so long, and what there was to
+ * do by poet_call_cost (cost.h). The device is waited for after each call. */
 typedef struct poet_profile {
-    double seconds[POET_OP_COUNT];
+    double seconds[POET_OP_COUNT], bytes[POET_OP_COUNT], flops[POET_OP_COUNT];
     int64_t calls[POET_OP_COUNT];
 } poet_profile;
 

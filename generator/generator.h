@@ -30,6 +30,7 @@
 #define POET_GENERATOR_GENERATOR_H
 
 #include "base/task.h"
+#include "compute/cost.h"
 #include "compute/train.h"
 #include "generator/bpe.h"
 #include "tokenizer/tokenizer.h"
@@ -121,6 +122,13 @@ poet_status poet_generator_write(poet_generator *generator, int n, const char *c
 /* What writing n clips at once takes on the generator's device, all of its weights included. Nothing is allocated there. */
 poet_status poet_generator_plan_writing(poet_generator *generator, int n,
                                         const poet_sampling *sampling, poet_memory *out);
+
+/* Adds what the device computes for n clips at once when no group is kept: the prefix once, each group once. */
+poet_status poet_generator_count_writing(poet_generator *generator, int n,
+                                         const poet_sampling *sampling, poet_work *out);
+
+/* While profile is not NULL, writing waits for each call and adds it to the profile. */
+void poet_generator_profile(poet_generator *generator, poet_profile *profile);
 
 /* How many of n clips fit onto the device at once, and what they take: n, or half of it, and so on. Frees programs.
  * POET_ERR_NOMEM, with both figures, when one does not. */

@@ -15,6 +15,7 @@ struct poet_generator {
     /* Programs of the last batch size that was asked for, and what a device keeps of one group's. */
     poet_program *prefill, *step, *slots, *score;
     poet_recording *recording;
+    poet_profile *profile; /* NULL: off */
     int step_rows, score_rows;
     bool step_guided;
 };
@@ -159,7 +160,7 @@ poet_status poet_training_build(poet_generator *m, const poet_generator_training
                                 int rows, poet_program **out);
 poet_status poet_score_prepare(poet_generator *m);
 
-/* ---- plan.c ---- */
+/* ---- generator_plan.c ---- */
 
 /* An error when a training run takes more than there is, on devices that know. */
 poet_status poet_training_check(poet_generator *m, const poet_generator_training *training,

@@ -67,7 +67,7 @@ poet_status poet_tokenizer_training_build(poet_tokenizer *t,
                                           const poet_tokenizer_training *training,
                                           poet_program **out);
 
-/* ---- plan.c ---- */
+/* ---- tokenizer_plan.c ---- */
 
 /* An error when training takes more than there is, on devices that know. */
 poet_status poet_tokenizer_training_check(poet_tokenizer *t,

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { B = 2, K = 11, DIM = 3, T = 3, H = 4, W = 6, MOST = T * H * W * 2 };
+enum { B = 2, K = 11, DIM = 3, T = 2, H = 4, W = 4, MOST = T * H * W * 2 };
 
 static const char *const captions[] = {"one word", "and some more of them"};
 
@@ -25,8 +25,7 @@ static poet_generator_config config_of(int levels, int group, bool keep)
     c.text = 8;
     c.width = 24;
     c.heads = 2;
-    c.layers = 2;
-    c.slot_layers = 1;
+    c.layers = c.slot_layers = 1;
     c.slot_width = 16;
     c.slot_heads = 2;
     return c;

@@ -2,15 +2,14 @@
 #include "base/memory.h"
 #include "generator/generator_internal.h"
 
-/* Makes the programs of some work and adds up their memory. */
-typedef poet_status (*plan_fn)(poet_generator *twin, const void *work, poet_memory *out);
+/* Makes the programs of some work and adds up what they take. */
+typedef poet_status (*plan_fn)(poet_generator *twin, const void *work, void *out);
 
 /* The same model without its weights, on a device like its own that has no memory. */
-static poet_status plan(poet_generator *m, plan_fn make, const void *work, poet_memory *out)
+static poet_status plan(poet_generator *m, plan_fn make, const void *work, void *out)
 {
     poet_device *device;
     poet_generator *twin = NULL;
-    *out = (poet_memory){0};
     POET_TRY(poet_device_plan(m->device, &device));
     poet_status status = poet_derived_create(m, device, &m->config, NULL, m->fingerprint, &twin);
     if (!status)
@@ -25,7 +24,7 @@ typedef struct writing {
     const poet_sampling *sampling;
 } writing;
 
-static poet_status plan_writing(poet_generator *twin, const void *work, poet_memory *out)
+static poet_status plan_writing(poet_generator *twin, const void *work, void *out)
 {
     const writing *w = work;
     int each = w->sampling->best_of > 1 ? w->sampling->best_of : 1;
@@ -42,7 +41,26 @@ poet_status poet_generator_plan_writing(poet_generator *generator, int n,
                                         const poet_sampling *sampling, poet_memory *out)
 {
     const writing work = {n, sampling};
+    *out = (poet_memory){0};
     return plan(generator, plan_writing, &work, out);
+}
+
+static poet_status count_writing(poet_generator *twin, const void *work, void *out)
+{
+    const writing *w = work;
+    double groups = poet_generator_groups(&twin->config);
+    POET_TRY(poet_write_prepare(twin, w->n, w->sampling->guidance != 1));
+    poet_work_add(out, twin->prefill, 1);
+    poet_work_add(out, twin->step, groups);
+    poet_work_add(out, twin->slots, groups);
+    return POET_OK;
+}
+
+poet_status poet_generator_count_writing(poet_generator *generator, int n,
+                                         const poet_sampling *sampling, poet_work *out)
+{
+    const writing work = {n, sampling};
+    return plan(generator, count_writing, &work, out);
 }
 
 typedef struct training {
@@ -50,7 +68,7 @@ typedef struct training {
     int rows;
 } training;
 
-static poet_status plan_training(poet_generator *twin, const void *work, poet_memory *out)
+static poet_status plan_training(poet_generator *twin, const void *work, void *out)
 {
     const training *t = work;
     poet_program *program;
@@ -64,6 +82,7 @@ static poet_status plan_rows(poet_generator *m, const poet_generator_training *o
                              poet_memory *out)
 {
     const training work = {of, rows};
+    *out = (poet_memory){0};
     return plan(m, plan_training, &work, out);
 }
 
