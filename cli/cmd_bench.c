@@ -1,5 +1,5 @@
 /* bench: how fast this machine trains and writes. One object of figures, each measured on its own. */
-#include "cli/command.h"
+#include "cli/cmd_bench_internal.h"
 #include "cli/device.h"
 #include "cli/output.h"
 #include "cli/pair.h"
@@ -16,6 +16,7 @@ typedef struct bench_run {
     double seconds; /* of each measurement */
     int codes, tokens, text, width, layers, batch, group, patch, train_batch;
     const char *model, *only;
+    cli_kernels kernels;
     poet_device *device;
     uint64_t seed;
 } bench_run;
@@ -254,6 +255,8 @@ static poet_status bench(cli_context *context, bench_run *run, json_t *out)
         POET_TRY(bench_sampling(run, run->group, "decode_tokens_per_s", out));
         POET_TRY(bench_sampling(run, 1, "decode_flat_tokens_per_s", out));
     }
+    if (run->only && strcmp(run->only, "kernels") == 0)
+        POET_TRY(cli_bench_kernels(context, run->model, &run->kernels, out));
     if (wanted(run, "train-generator"))
         POET_TRY(bench_training(run, out));
     if (wanted(run, "train-tokenizer"))
@@ -265,7 +268,7 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
 {
     bench_run run = {0};
     static const char *const parts[] = {
-        "all", "generate", "decode", "train-generator", "train-tokenizer", NULL};
+        "all", "generate", "decode", "train-generator", "train-tokenizer", "kernels", NULL};
     static const char *const token_counts[] = {"320", "1280", NULL};
     int part = 0, tokens = 0;
     const cli_option options[] = {
@@ -282,6 +285,12 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
         CLI_INT("patch", 'p', &run.patch, 4, 8, "N", "4", "of the tokenizer's training"),
         CLI_INT("tokenizer-batch", 0, &run.train_batch, 1, 256, "N", "4",
                 "clips a tokenizer's training step"),
+        CLI_INT("streams", 0, &run.kernels.streams, 1, 256, "N", "1", "kernels: clips at once"),
+        CLI_DOUBLE("peak-gflops", 0, &run.kernels.gflops, 0, 1e9, "N", "0",
+                   "kernels: of the device; 0: not known"),
+        CLI_DOUBLE("peak-gb", 0, &run.kernels.gb, 0, 1e9, "N", "0",
+                   "kernels: GB/s of its memory; 0: not known"),
+        CLI_FLAG("count", 0, &run.kernels.count, "kernels: only what there is to do, no timing"),
         CLI_END,
     };
     const cli_spec spec = {
@@ -290,7 +299,11 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
             "generate_seconds, which loads --model). Run it when nothing else runs.\n"
             "\n"
             "decode_tokens_per_s is sampling at batch 1; decode_flat_tokens_per_s the same\n"
-            "with one code a group, which is how a plain transformer samples.",
+            "with one code a group, which is how a plain transformer samples.\n"
+            "\n"
+            "--only kernels writes clips with --model and says for each operation how often it\n"
+            "is called, what it has to move and to compute, how long that takes at the peaks\n"
+            "of the device, and how long it took.",
         .examples = "bench --json --threads 2\n"
                     "bench --only decode --seconds 30",
         .options = options,

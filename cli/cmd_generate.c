@@ -172,6 +172,25 @@ static poet_status report(const cli_context *context, const generate_run *run)
     return POET_OK;
 }
 
+/* What the batch takes, and a smaller one where the device has less. The result does not depend on it. */
+static poet_status plan(const cli_context *context, generate_run *run)
+{
+    char text[192];
+    poet_memory memory, decoding;
+    const poet_grid *grid = &poet_generator_get_config(run->pair.generator)->grid;
+    if (!run->pair.device->backend->memory)
+        return POET_OK;
+    int wanted = run->n < run->batch ? run->n : run->batch;
+    POET_TRY(poet_generator_fit_batch(run->pair.generator, wanted, &run->sampling, &run->batch,
+                                      &memory));
+    poet_task_message(&context->task, "memory for %d clips at once: %s", run->batch,
+                      poet_memory_text(&memory, text));
+    POET_TRY(poet_tokenizer_plan_decoding(run->pair.tokenizer, grid, &decoding));
+    poet_task_message(&context->task, "memory to decode them, one by one: %s",
+                      poet_memory_text(&decoding, text));
+    return POET_OK;
+}
+
 static poet_status generate(cli_context *context, generate_run *run)
 {
     int cut = 0;
@@ -179,6 +198,7 @@ static poet_status generate(cli_context *context, generate_run *run)
     POET_TRY(take_prompts(run, context));
     POET_TRY(check_outputs(run));
     POET_TRY(cli_pair_open(context, run->model, &run->pair));
+    POET_TRY(plan(context, run));
     run->sheet_clips = poet_calloc(SHEET_ROWS, sizeof *run->sheet_clips);
     if (!run->sheet_clips)
         return POET_ERR_NOMEM;

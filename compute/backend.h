@@ -50,6 +50,8 @@ typedef struct poet_backend {
     void (*close)(poet_device *device);
     poet_status (*alloc)(poet_device *device, size_t bytes, void **out);
     void (*free)(poet_device *device, void *memory);
+    /* How much there is, and how much of it is free, bytes; NULL: the host's, of which there is always more. */
+    poet_status (*memory)(poet_device *device, size_t *left, size_t *most);
     poet_status (*copy)(poet_device *device, void *dst, const void *src, size_t bytes,
                         poet_copy direction);
     poet_status (*sync)(poet_device *device);
@@ -103,6 +105,11 @@ poet_dtype poet_backend_stored(const poet_backend *backend, poet_dtype dtype);
 poet_status poet_device_open(const poet_backend *backend, int index, int threads,
                              poet_device **out);
 void poet_device_close(poet_device *device);
+
+/* A device like this one, to be closed before it, that counts memory and has none: programs can be made on it, to see what
+ * they take, and not run. poet_device_planned: the most bytes that were held at once. */
+poet_status poet_device_plan(const poet_device *like, poet_device **out);
+size_t poet_device_planned(poet_device *plan);
 
 /* Whether poet_device_replay keeps what it is given: then launch must not wait for the device, nor read what it computes. */
 bool poet_device_records(const poet_device *device);

@@ -1,6 +1,7 @@
 #include "compute/program.h"
 
 #include "base/task.h"
+#include "compute/cost.h"
 #include "compute/plan_internal.h"
 
 #include <stdlib.h>
@@ -328,6 +329,17 @@ poet_status poet_program_pass(poet_program *from, const char *output, poet_progr
     return backend_of(to)->copy(to->device, y->data, x->data, poet_tensor_bytes(x), POET_ON_DEVICE);
 }
 
+static void count_call(poet_profile *profile, int index, const poet_call *call, double seconds)
+{
+    poet_cost cost = poet_call_cost(call);
+    if (profile->call_seconds)
+        profile->call_seconds[index] += seconds;
+    profile->seconds[call->op] += seconds;
+    profile->bytes[call->op] += cost.bytes;
+    profile->flops[call->op] += cost.flops;
+    profile->calls[call->op]++;
+}
+
 poet_status poet_program_launch(poet_program *program)
 {
     poet_device *device = program->device;
@@ -341,11 +353,7 @@ poet_status poet_program_launch(poet_program *program)
             return poet_context(status, "%s: %s", call->name, poet_op_name(call->op));
         if (profile) {
             POET_TRY(backend->sync(device));
-            double seconds = poet_seconds() - start;
-            profile->seconds[call->op] += seconds;
-            if (profile->call_seconds)
-                profile->call_seconds[c] += seconds;
-            profile->calls[call->op]++;
+            count_call(profile, c, call, poet_seconds() - start);
         }
     }
     return POET_OK;

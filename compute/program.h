@@ -19,6 +19,19 @@ typedef struct poet_memory {
     size_t inputs;                           /* staging: inputs and outputs */
 } poet_memory;
 
+size_t poet_memory_total(const poet_memory *memory);
+
+/* Activations and staging of one more program of the same params. */
+void poet_memory_add(poet_memory *memory, const poet_program *program);
+
+/* "weights 9.1, optimizer 0.0, caches 69.2, activations 4.1, staging 1.2: 83.6 MB" into out. Returns out. */
+const char *poet_memory_text(const poet_memory *memory, char out[192]);
+
+/* POET_ERR_NOMEM, with what is needed and what is there, when a device has less than that. held: bytes of it that the device
+ * holds already; what: the work, "to write clips". */
+poet_status poet_memory_check(poet_device *device, const poet_memory *memory, size_t held,
+                              const char *what);
+
 /* Takes the graph over, also when it fails (then it is destroyed). The params must outlive the
  * program. */
 poet_status poet_program_create(poet_graph *graph, poet_program **out);
@@ -47,12 +60,12 @@ poet_status poet_program_launch(poet_program *program);
 poet_status poet_program_pass(poet_program *from, const char *output, poet_program *to,
                               const char *input);
 
-/* Seconds per op kind, filled by poet_program_run while profiling is on. */
+/* By op kind, added to by poet_program_run while profiling is on: what was called and took so long, and what there was to
+ * do by poet_call_cost (cost.h). The device is waited for after each call. */
 typedef struct poet_profile {
-    double seconds[POET_OP_COUNT];
+    double seconds[POET_OP_COUNT], bytes[POET_OP_COUNT], flops[POET_OP_COUNT];
     int64_t calls[POET_OP_COUNT];
-    double
-        *call_seconds; /* the same by poet_program_call's index, of the caller; NULL: not wanted */
+    double *call_seconds; /* by poet_program_call's index, the caller's; NULL: not wanted */
 } poet_profile;
 
 void poet_program_profile(poet_program *program, poet_profile *profile); /* NULL switches it off */

@@ -140,14 +140,10 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
 void poet_train_announce(const poet_train_config *config, const poet_params *params,
                          const poet_program *program, poet_memory *out)
 {
-    const double mib = 1024 * 1024;
+    char text[192];
     poet_memory m = poet_program_memory(program);
-    poet_task_message(config->task,
-                      "%s: %.2f M parameters; memory: parameters %.1f, buffers %.1f, optimizer "
-                      "%.1f, activations %.1f MiB",
-                      config->what, (double)poet_params_elements(params) / 1e6,
-                      (double)m.params / mib, (double)m.buffers / mib, (double)m.moments / mib,
-                      (double)m.activations / mib);
+    poet_task_message(config->task, "%s: %.2f M parameters; memory: %s", config->what,
+                      (double)poet_params_elements(params) / 1e6, poet_memory_text(&m, text));
     if (out)
         *out = m;
 }

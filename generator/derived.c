@@ -2,8 +2,9 @@
 #include "base/memory.h"
 #include "generator/generator_internal.h"
 
-poet_status poet_derived_create(poet_generator *from, const poet_generator_config *config,
-                                const float *vectors, uint64_t fingerprint, poet_generator **out)
+poet_status poet_derived_create(poet_generator *from, poet_device *device,
+                                const poet_generator_config *config, const float *vectors,
+                                uint64_t fingerprint, poet_generator **out)
 {
     char *text;
     poet_bpe *bpe;
@@ -11,7 +12,7 @@ poet_status poet_derived_create(poet_generator *from, const poet_generator_confi
     poet_status status = poet_bpe_from_text(text, &bpe);
     poet_free(text);
     POET_TRY(status);
-    return poet_generator_create(from->device, config, bpe, vectors, fingerprint, 0, out);
+    return poet_generator_create(device, config, bpe, vectors, fingerprint, 0, out);
 }
 
 poet_status poet_tensor_pair_open(poet_generator *from, poet_generator *to, const char *name,

@@ -29,7 +29,8 @@ poet_status poet_generator_extend(poet_generator *generator, int t, poet_generat
     poet_generator_config config = generator->config;
     *out = NULL;
     config.grid.t = t;
-    POET_TRY(poet_derived_create(generator, &config, NULL, generator->fingerprint, out));
+    POET_TRY(poet_derived_create(generator, generator->device, &config, NULL,
+                                 generator->fingerprint, out));
     poet_status status = POET_OK;
     for (int i = 0; !status && i < poet_params_count((*out)->params); i++)
         status = copy_tensor(generator, *out, poet_params_name((*out)->params, i));

@@ -171,6 +171,11 @@ poet_params *poet_generator_params(poet_generator *generator)
     return generator->params;
 }
 
+void poet_generator_profile_writing(poet_generator *generator, poet_profile *profile)
+{
+    generator->profile = profile;
+}
+
 uint64_t poet_generator_fingerprint(const poet_generator *generator)
 {
     return generator->fingerprint;

@@ -30,6 +30,7 @@
 #define POET_GENERATOR_GENERATOR_H
 
 #include "base/task.h"
+#include "compute/cost.h"
 #include "compute/train.h"
 #include "generator/bpe.h"
 #include "tokenizer/tokenizer.h"
@@ -118,6 +119,22 @@ poet_status poet_generator_write(poet_generator *generator, int n, const char *c
                                  const uint64_t *seeds, const poet_sampling *sampling,
                                  const poet_task *task, int32_t *codes, int *cut);
 
+/* What writing n clips at once takes on the generator's device, all of its weights included. Nothing is allocated there. */
+poet_status poet_generator_plan_writing(poet_generator *generator, int n,
+                                        const poet_sampling *sampling, poet_memory *out);
+
+/* Adds what the device computes for n clips at once when no group is kept: the prefix once, each group once. */
+poet_status poet_generator_count_writing(poet_generator *generator, int n,
+                                         const poet_sampling *sampling, poet_work *out);
+
+/* While profile is not NULL, writing waits for each call and adds it to the profile. */
+void poet_generator_profile_writing(poet_generator *generator, poet_profile *profile);
+
+/* How many of n clips fit onto the device at once, and what they take: n, or half of it, and so on. Frees programs.
+ * POET_ERR_NOMEM, with both figures, when one does not. */
+poet_status poet_generator_fit_batch(poet_generator *generator, int n,
+                                     const poet_sampling *sampling, int *fits, poet_memory *out);
+
 /* ---- training ---- */
 
 /* Fills codes (B, t*h*w*levels) and captions[B] for one step; captions stay valid until the next
@@ -136,6 +153,10 @@ typedef struct poet_generator_training {
 
 poet_generator_training poet_generator_training_defaults(void);
 
+/* What training takes at most: when no group of a batch is kept. */
+poet_status poet_generator_plan_training(poet_generator *generator,
+                                         const poet_generator_training *training, poet_memory *out);
+
 /* Trains from the checkpoint, or from the start when there is none; see poet_tokenizer_train. */
 poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,
                                  poet_memory *memory);
@@ -148,9 +169,9 @@ typedef struct poet_step_profile {
 
 /* Runs a step to warm up and `steps` more, whose means are returned; nothing is learned. training as for poet_generator_train;
  * of its train only optim and precision are read. generator/step_profile.c */
-poet_status poet_generator_profile(poet_generator *generator,
-                                   const poet_generator_training *training, int steps,
-                                   poet_step_profile *out);
+poet_status poet_generator_profile_step(poet_generator *generator,
+                                        const poet_generator_training *training, int steps,
+                                        poet_step_profile *out);
 
 /* Bits per clip of n clips under the model given their captions: bits[n]. No caption where it is
  * NULL, and for none of them where captions is. */

@@ -15,6 +15,7 @@ struct poet_generator {
     /* Programs of the last batch size that was asked for, and what a device keeps of one group's. */
     poet_program *prefill, *step, *slots, *score;
     poet_recording *recording;
+    poet_profile *profile; /* NULL: off */
     int step_rows, score_rows;
     bool step_guided;
 };
@@ -152,11 +153,25 @@ poet_status poet_write_clips(poet_generator *generator, int n, const char *const
                              const uint64_t *seeds, const poet_sampling *sampling,
                              const poet_task *task, int32_t *codes, int *cut);
 
+/* ---- train_generator.c ---- */
+
+/* The program of a training step, with so many written groups; and that of scores. */
+poet_status poet_training_build(poet_generator *m, const poet_generator_training *training,
+                                int rows, poet_program **out);
+poet_status poet_score_prepare(poet_generator *m);
+
+/* ---- generator_plan.c ---- */
+
+/* An error when a training run takes more than there is, on devices that know. */
+poet_status poet_training_check(poet_generator *m, const poet_generator_training *training,
+                                int rows);
+
 /* ---- derived.c: models that are made from another ---- */
 
 /* A fresh model with the vocabulary of from; vectors as for poet_generator_create. */
-poet_status poet_derived_create(poet_generator *from, const poet_generator_config *config,
-                                const float *vectors, uint64_t fingerprint, poet_generator **out);
+poet_status poet_derived_create(poet_generator *from, poet_device *device,
+                                const poet_generator_config *config, const float *vectors,
+                                uint64_t fingerprint, poet_generator **out);
 
 /* A tensor of the old model and its counterpart. */
 typedef struct poet_tensor_pair {
@@ -227,8 +242,6 @@ typedef struct poet_feeder {
 poet_status poet_feeder_create(poet_generator *m, const poet_generator_training *training,
                                poet_feeder *out);
 void poet_feeder_free(poet_feeder *feeder);
-
-poet_status poet_feeder_program(poet_feeder *feeder, poet_program **out);
 
 /* A poet_feed_fn; opaque is a poet_feeder. */
 poet_status poet_feeder_feed(void *opaque, int64_t step, poet_program *program);

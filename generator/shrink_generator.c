@@ -181,7 +181,8 @@ poet_status poet_generator_shrink(poet_generator *generator, const poet_shrink_m
     config.codes = map->kept;
     poet_status status = shares_create(map, weights, &s);
     if (!status)
-        status = poet_derived_create(generator, &config, map->vectors, fingerprint, out);
+        status = poet_derived_create(generator, generator->device, &config, map->vectors,
+                                     fingerprint, out);
     if (!status)
         status = convert(generator, *out, &s);
     shares_free(&s);

@@ -61,9 +61,9 @@ static poet_status profile_program(profiling *p, poet_feeder *feeder, poet_progr
     return status;
 }
 
-poet_status poet_generator_profile(poet_generator *generator,
-                                   const poet_generator_training *training, int steps,
-                                   poet_step_profile *out)
+poet_status poet_generator_profile_step(poet_generator *generator,
+                                        const poet_generator_training *training, int steps,
+                                        poet_step_profile *out)
 {
     const poet_generator_config *c = &generator->config;
     poet_program *program;
@@ -74,7 +74,7 @@ poet_status poet_generator_profile(poet_generator *generator,
     poet_status status = poet_feeder_create(generator, training, &feeder);
     p.logits = (int64_t)feeder.rows * poet_generator_slots(c) * c->codes;
     if (!status)
-        status = poet_feeder_program(&feeder, &program);
+        status = poet_training_build(feeder.m, feeder.training, feeder.rows, &program);
     if (!status) {
         status = profile_program(&p, &feeder, program, steps);
         poet_program_destroy(program);

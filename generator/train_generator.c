@@ -87,16 +87,14 @@ void poet_feeder_free(poet_feeder *feeder)
     poet_sequence_batch_free(&feeder->batch);
 }
 
-poet_status poet_feeder_program(poet_feeder *feeder, poet_program **out)
+poet_status poet_training_build(poet_generator *m, const poet_generator_training *r, int rows,
+                                poet_program **out)
 {
-    poet_generator *m = feeder->m;
-    const poet_generator_training *r = feeder->training;
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
         return POET_ERR_NOMEM;
     poet_graph_set_precision(g, r->train.precision);
-    poet_optimize(g, poet_model_loss(g, &m->config, r->b, feeder->rows, NULL, NULL),
-                  &r->train.optim);
+    poet_optimize(g, poet_model_loss(g, &m->config, r->b, rows, NULL, NULL), &r->train.optim);
     return poet_program_create(g, out);
 }
 
@@ -106,7 +104,8 @@ static poet_status train(poet_generator *m, poet_feeder *f, const poet_train_con
     int64_t step;
     poet_program *program;
     POET_TRY(poet_train_resume(config, m->params, &step));
-    POET_TRY(poet_feeder_program(f, &program));
+    POET_TRY(poet_training_check(m, f->training, f->rows));
+    POET_TRY(poet_training_build(m, f->training, f->rows, &program));
     poet_train_announce(config, m->params, program, memory);
     poet_status status = poet_train_run(config, m->params, program, step);
     poet_program_destroy(program);
@@ -142,8 +141,9 @@ poet_status poet_generator_train(poet_generator *generator, const poet_generator
 
 enum { SCORE_BATCH = 4 };
 
-static poet_status prepare_score(poet_generator *m, int rows)
+poet_status poet_score_prepare(poet_generator *m)
 {
+    int rows = SCORE_BATCH;
     if (m->score && m->score_rows == rows)
         return POET_OK;
     poet_program_destroy(m->score);
@@ -208,7 +208,7 @@ poet_status poet_generator_score(poet_generator *generator, int n, const int32_t
     float *losses = poet_alloc(SCORE_BATCH * (size_t)per_clip * sizeof *losses);
     int groups = poet_generator_groups(&generator->config);
     float *kept = poet_alloc(SCORE_BATCH * (size_t)groups * sizeof *kept);
-    poet_status status = losses && kept ? prepare_score(generator, SCORE_BATCH) : POET_ERR_NOMEM;
+    poet_status status = losses && kept ? poet_score_prepare(generator) : POET_ERR_NOMEM;
     if (!status)
         status = poet_sequence_batch_create(&generator->config, SCORE_BATCH, SCORE_BATCH * groups,
                                             &batch);

@@ -402,7 +402,8 @@ static poet_status write_groups(const writing *w, const poet_task *task)
 {
     poet_generator *m = w->m;
     for (int n = 0; n < w->groups; n++) {
-        POET_TRY(poet_device_replay(m->device, launch_group, m, &m->recording));
+        POET_TRY(m->profile ? launch_group(m)
+                            : poet_device_replay(m->device, launch_group, m, &m->recording));
         if (!is_awaited(w, n))
             continue;
         POET_TRY(poet_device_wait(m->device));
@@ -446,6 +447,8 @@ poet_status poet_write_clips(poet_generator *generator, int n, const char *const
                  .seeds = seeds,
                  .sampling = sampling};
     POET_TRY(poet_write_prepare(generator, n, guided));
+    poet_program_profile(generator->step, generator->profile);
+    poet_program_profile(generator->slots, generator->profile);
     POET_TRY(read_prompts(&w, prompts, cut));
     POET_TRY(set_step(&w));
     POET_TRY(set_slots(&w));

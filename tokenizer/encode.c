@@ -22,6 +22,14 @@ static int chunk_length(const poet_tokenizer *t, const poet_grid *grid, int over
     return length < grid->t ? (int)length : grid->t;
 }
 
+/* The part of a clip that is decoded at once. */
+static poet_grid decoder_chunk(const poet_tokenizer *t, const poet_grid *grid)
+{
+    poet_grid chunk = *grid;
+    chunk.t = chunk_length(t, grid, poet_decoder_context(&t->config) + 1);
+    return chunk;
+}
+
 static bool same_grid(const poet_grid *a, const poet_grid *b)
 {
     return a->t == b->t && a->h == b->h && a->w == b->w && a->levels == b->levels;
@@ -49,8 +57,9 @@ static poet_status prepare_encoder(poet_tokenizer *t, poet_grid chunk, bool late
     return poet_program_create(g, &t->encoder);
 }
 
-static poet_status prepare_decoder(poet_tokenizer *t, poet_grid chunk)
+poet_status poet_decoder_prepare(poet_tokenizer *t, const poet_grid *grid)
 {
+    poet_grid chunk = decoder_chunk(t, grid);
     if (t->decoder && same_grid(&chunk, &t->decoder_grid))
         return POET_OK;
     poet_program_destroy(t->decoder);
@@ -197,10 +206,7 @@ poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *code
         return POET_FAIL(POET_ERR_ARG, "the tokens have %d levels, the tokenizer has %d",
                          grid->levels, tokenizer->config.levels);
     POET_TRY(check_codes(tokenizer, codes, poet_grid_codes(grid)));
-    int overlap = poet_decoder_context(&tokenizer->config) + 1;
-    poet_grid chunk = *grid;
-    chunk.t = chunk_length(tokenizer, grid, overlap);
-    POET_TRY(prepare_decoder(tokenizer, chunk));
+    POET_TRY(poet_decoder_prepare(tokenizer, grid));
     const walk decoding = {.program = tokenizer->decoder,
                            .in = rows_side("codes", grid, grid->levels),
                            .out = {frames_side(tokenizer, grid)},
@@ -208,7 +214,7 @@ poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *code
                            .source = (const uint8_t *)codes,
                            .target = {frames},
                            .total = grid->t,
-                           .length = chunk.t,
-                           .overlap = overlap};
+                           .length = tokenizer->decoder_grid.t,
+                           .overlap = poet_decoder_context(&tokenizer->config) + 1};
     return walk_chunks(&decoding);
 }

@@ -107,6 +107,10 @@ poet_status poet_tokenizer_encode_latents(poet_tokenizer *tokenizer, const uint8
 poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *codes,
                                   const poet_grid *grid, uint8_t *frames);
 
+/* What decoding such a clip takes on the tokenizer's device, its weights included. Nothing is allocated there. */
+poet_status poet_tokenizer_plan_decoding(poet_tokenizer *tokenizer, const poet_grid *grid,
+                                         poet_memory *out);
+
 /* The vectors of all codes, (levels, codes, dim), for a generator that knows codes by their
  * vectors. */
 poet_status poet_tokenizer_vectors(poet_tokenizer *tokenizer, float *out);

@@ -62,6 +62,24 @@ poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training
 poet_status poet_tokenizer_start(poet_tokenizer *tokenizer,
                                  const poet_tokenizer_training *training);
 
+/* ---- encode.c ---- */
+
+/* Makes the decoder's program, for the part of such a clip that is decoded at once. */
+poet_status poet_decoder_prepare(poet_tokenizer *t, const poet_grid *grid);
+
+/* ---- train_tokenizer.c ---- */
+
+/* The program of a training step. */
+poet_status poet_tokenizer_training_build(poet_tokenizer *t,
+                                          const poet_tokenizer_training *training,
+                                          poet_program **out);
+
+/* ---- tokenizer_plan.c ---- */
+
+/* An error when training takes more than there is, on devices that know. */
+poet_status poet_tokenizer_training_check(poet_tokenizer *t,
+                                          const poet_tokenizer_training *training);
+
 /* ---- principal.c ---- */
 
 /* The leading `count` eigenvectors of a symmetric positive matrix (n,n) by subspace iteration:

@@ -75,7 +75,8 @@ static poet_quantized quantize(poet_graph *g, const poet_tokenizer_training *r,
 
 /* The mean squared error counts the first frame four times, as patches do: it is what everything
  * later is predicted from. */
-static poet_status build(poet_tokenizer *t, const poet_tokenizer_training *r, poet_program **out)
+poet_status poet_tokenizer_training_build(poet_tokenizer *t, const poet_tokenizer_training *r,
+                                          poet_program **out)
 {
     const poet_tokenizer_config *c = &t->config;
     poet_graph *g = poet_graph_create(t->params);
@@ -104,7 +105,8 @@ static poet_status train(poet_tokenizer *t, const poet_tokenizer_training *r,
     int64_t step;
     poet_program *program;
     POET_TRY(poet_train_resume(config, t->params, &step));
-    POET_TRY(build(t, r, &program));
+    POET_TRY(poet_tokenizer_training_check(t, r));
+    POET_TRY(poet_tokenizer_training_build(t, r, &program));
     poet_train_announce(config, t->params, program, memory);
     feeder *f = config->opaque;
     f->frames_input = poet_program_input(program, "frames");

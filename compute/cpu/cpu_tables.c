@@ -1,6 +1,7 @@
 /* Rows of tables, and the sums of gradients per row. */
 #include "compute/cpu/cpu_internal.h"
 #include "compute/cpu/cpu_vec.h"
+#include "compute/graph_internal.h"
 
 typedef struct table_job {
     int64_t rows, slots, v, c; /* of one slot's table: V rows of C */
@@ -88,8 +89,44 @@ static poet_status embed_bwd_kernel(poet_device *device, const poet_call *call)
     return POET_OK;
 }
 
+/* ---- integers at places ---- */
+
+static int32_t row_of(const poet_tensor *row, int64_t b)
+{
+    return ((const int32_t *)row->data)[poet_tensor_count(row) == 1 ? 0 : b];
+}
+
+static bool gather_row(const int32_t *x, int64_t l, const int32_t *place, int64_t m,
+                       const int32_t *offset, int32_t *y)
+{
+    for (int64_t i = 0; i < m; i++) {
+        if (place[i] < 0 || place[i] >= l)
+            return false;
+        y[i] = x[place[i]] + (offset ? offset[i] : 0);
+    }
+    return true;
+}
+
+/* What is wrong with places is said by the reference. */
+static poet_status gather_kernel(poet_device *device, const poet_call *call)
+{
+    const int64_t *x = call->src[0]->shape.dim, *index = call->src[1]->shape.dim;
+    const int32_t *offset = call->src[3] ? call->src[3]->data : NULL;
+    for (int64_t b = 0; b < x[0]; b++) {
+        int32_t row = row_of(call->src[2], b);
+        bool found = row >= 0 && row < index[0] &&
+                     gather_row((const int32_t *)call->src[0]->data + b * x[1], x[1],
+                                (const int32_t *)call->src[1]->data + row * index[1], index[1],
+                                offset, (int32_t *)call->dst[0]->data + b * index[1]);
+        if (!found)
+            return poet_op_get_rule(call->op)->ref(device, call);
+    }
+    return POET_OK;
+}
+
 void poet_cpu_tables(poet_cpu_op *ops)
 {
+    ops[POET_OP_GATHER] = (poet_cpu_op){.run = gather_kernel};
     ops[POET_OP_EMBED] = (poet_cpu_op){.run = embed_kernel, .fits = is_real};
     ops[POET_OP_EMBED_BWD] = (poet_cpu_op){.run = embed_bwd_kernel};
 }

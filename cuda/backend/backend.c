@@ -70,6 +70,11 @@ static void device_free(poet_device *device, void *memory)
     (void)poet_runtime_free(of(device), memory);
 }
 
+static poet_status device_memory(poet_device *device, size_t *left, size_t *most)
+{
+    return poet_runtime_memory(of(device), left, most);
+}
+
 static poet_status device_copy(poet_device *device, void *dst, const void *src, size_t bytes,
                                poet_copy direction)
 {
@@ -218,6 +223,7 @@ static void fill_table(void)
                            .close = device_close,
                            .alloc = device_alloc,
                            .free = device_free,
+                           .memory = device_memory,
                            .copy = device_copy,
                            .sync = device_sync,
                            .replay = device_replay,

@@ -85,6 +85,11 @@ poet_status poet_runtime_alloc(poet_cuda_device *device, size_t bytes, void **ou
                      device->name, (double)bytes / 1e6, (double)left / 1e6, (double)most / 1e6);
 }
 
+poet_status poet_runtime_memory(poet_cuda_device *device, size_t *left, size_t *most)
+{
+    return check(cudaMemGetInfo(left, most), POET_ERR_DEVICE, device->name);
+}
+
 poet_status poet_runtime_free(poet_cuda_device *device, void *memory)
 {
     return check(cudaFree(memory), POET_ERR_DEVICE, device->name);

@@ -16,6 +16,9 @@ void poet_runtime_close(poet_cuda_device *device);
 poet_status poet_runtime_alloc(poet_cuda_device *device, size_t bytes, void **out);
 poet_status poet_runtime_free(poet_cuda_device *device, void *memory);
 
+/* Free bytes, and all. */
+poet_status poet_runtime_memory(poet_cuda_device *device, size_t *left, size_t *most);
+
 /* Behind all that was launched; done when it returns, but for a copy on the device, which what is launched later waits for. */
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
                               poet_copy direction);

@@ -44,6 +44,13 @@ poet_status poet_runtime_alloc(poet_cuda_device *device, size_t bytes, void **ou
                      device->name, (double)bytes / 1e6, (double)left / 1e6, (double)most / 1e6);
 }
 
+poet_status poet_runtime_memory(poet_cuda_device *device, size_t *left, size_t *most)
+{
+    (void)device;
+    poet_simt_memory(left, most);
+    return POET_OK;
+}
+
 /* A kernel that wrote outside its memory is a fault of ours, and is not survived. */
 poet_status poet_runtime_free(poet_cuda_device *device, void *memory)
 {

@@ -11,6 +11,10 @@
 #include "base/memory.h"
 #include "base/task.h"
 
+#ifdef POET_CHECK_CARD
+#include "cuda/backend/cuda_table.h"
+#endif
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,11 +23,15 @@ static int failures, comparisons;
 
 static const char *const mode_names[OP_MODES] = {"normal", "zeros", "large", "ties"};
 
-/* Backends that are compared with the reference. */
+/* Backends that are compared with the reference: the processor's, or in the tests of a card (tests/gpu) that. */
 static int other_backends(const poet_backend *out[4])
 {
     int n = 0;
+#ifdef POET_CHECK_CARD
+    out[n++] = poet_cuda_table();
+#else
     out[n++] = poet_backend_cpu();
+#endif
     return n;
 }
 

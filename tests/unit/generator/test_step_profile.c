@@ -51,7 +51,7 @@ static void test_profile(poet_device *device, int levels)
     uint64_t before, after;
     r.tokens = next_tokens;
     CHECK_OK(poet_params_fingerprint(poet_generator_params(m), &before));
-    CHECK_OK(poet_generator_profile(m, &r, 2, &profile));
+    CHECK_OK(poet_generator_profile_step(m, &r, 2, &profile));
     CHECK(profile.softmax > 0 && profile.softmax < profile.seconds);
     CHECK_OK(poet_params_fingerprint(poet_generator_params(m), &after));
     CHECK(before == after);

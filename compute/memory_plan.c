@@ -1,0 +1,44 @@
+/* What work takes, as a sentence, and whether there is so much. */
+#include "compute/program.h"
+
+#include <stdio.h>
+
+size_t poet_memory_total(const poet_memory *m)
+{
+    return m->params + m->buffers + m->moments + m->caches + m->activations + m->inputs;
+}
+
+void poet_memory_add(poet_memory *m, const poet_program *program)
+{
+    poet_memory of = poet_program_memory(program);
+    size_t activations = m->activations + of.activations, inputs = m->inputs + of.inputs;
+    *m = of;
+    m->activations = activations;
+    m->inputs = inputs;
+}
+
+const char *poet_memory_text(const poet_memory *m, char out[192])
+{
+    const double mb = 1e6;
+    snprintf(out, 192,
+             "weights %.1f, optimizer %.1f, caches %.1f, activations %.1f, staging %.1f: %.1f MB",
+             (double)(m->params + m->buffers) / mb, (double)m->moments / mb, (double)m->caches / mb,
+             (double)m->activations / mb, (double)m->inputs / mb,
+             (double)poet_memory_total(m) / mb);
+    return out;
+}
+
+poet_status poet_memory_check(poet_device *device, const poet_memory *m, size_t held,
+                              const char *what)
+{
+    char text[192];
+    size_t left, most, wanted = poet_memory_total(m);
+    if (!device->backend->memory)
+        return POET_OK;
+    POET_TRY(device->backend->memory(device, &left, &most));
+    if (wanted <= left + held)
+        return POET_OK;
+    return POET_FAIL(POET_ERR_NOMEM, "%s: %s are needed, and %s has %.1f of %.1f MB free", what,
+                     poet_memory_text(m, text), device->name, (double)(left + held) / 1e6,
+                     (double)most / 1e6);
+}

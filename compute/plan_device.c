@@ -1,0 +1,97 @@
+/* A device whose memory is counted and not there: what is made on it shows what it would take. */
+#include "base/memory.h"
+#include "compute/backend.h"
+
+typedef struct plan_device {
+    poet_device base;
+    poet_backend table;
+    size_t held, most;
+} plan_device;
+
+static plan_device *of(poet_device *device)
+{
+    return (plan_device *)(void *)device;
+}
+
+static void plan_close(poet_device *device)
+{
+    poet_free(of(device));
+}
+
+/* What stands for a block: its size. */
+static poet_status plan_alloc(poet_device *device, size_t bytes, void **out)
+{
+    plan_device *d = of(device);
+    size_t *block = poet_alloc(sizeof *block);
+    *out = block;
+    if (!block)
+        return POET_ERR_NOMEM;
+    *block = bytes;
+    d->held += bytes;
+    d->most = d->held > d->most ? d->held : d->most;
+    return POET_OK;
+}
+
+static void plan_free(poet_device *device, void *memory)
+{
+    const size_t *block = memory;
+    if (block)
+        of(device)->held -= *block;
+    poet_free(memory);
+}
+
+static poet_status plan_copy(poet_device *device, void *dst, const void *src, size_t bytes,
+                             poet_copy direction)
+{
+    (void)device;
+    (void)dst;
+    (void)src;
+    (void)bytes;
+    return direction == POET_TO_HOST
+               ? POET_FAIL(POET_ERR_UNSUPPORTED, "a plan has no contents to be read")
+               : POET_OK;
+}
+
+static poet_status plan_sync(poet_device *device)
+{
+    (void)device;
+    return POET_OK;
+}
+
+static poet_status plan_run(poet_device *device, const poet_call *call)
+{
+    (void)device;
+    (void)call;
+    return POET_FAIL(POET_ERR_UNSUPPORTED, "a plan cannot be run");
+}
+
+poet_status poet_device_plan(const poet_device *like, poet_device **out)
+{
+    *out = NULL;
+    plan_device *d = poet_calloc(1, sizeof *d);
+    if (!d)
+        return POET_ERR_NOMEM;
+    d->table = *like->backend;
+    d->table.host_memory = false;
+    d->table.close = plan_close;
+    d->table.alloc = plan_alloc;
+    d->table.free = plan_free;
+    d->table.copy = plan_copy;
+    d->table.sync = plan_sync;
+    d->table.memory = NULL;
+    d->table.replay = NULL;
+    d->table.prepare = NULL;
+    d->table.release = NULL;
+    for (int op = 0; op < POET_OP_COUNT; op++)
+        if (d->table.kernel[op])
+            d->table.kernel[op] = plan_run;
+    d->base = *like;
+    d->base.backend = &d->table;
+    *out = &d->base;
+    return POET_OK;
+}
+
+size_t poet_device_planned(poet_device *plan)
+{
+    return of(plan)->most;
+}

@@ -1,0 +1,121 @@
+/* What writing and training take, from the programs themselves: they are made on a device that counts its memory. */
+#include "base/memory.h"
+#include "generator/generator_internal.h"
+
+/* Makes the programs of some work and adds up what they take. */
+typedef poet_status (*plan_fn)(poet_generator *twin, const void *work, void *out);
+
+/* The same model without its weights, on a device like its own that has no memory. */
+static poet_status plan(poet_generator *m, plan_fn make, const void *work, void *out)
+{
+    poet_device *device;
+    poet_generator *twin = NULL;
+    POET_TRY(poet_device_plan(m->device, &device));
+    poet_status status = poet_derived_create(m, device, &m->config, NULL, m->fingerprint, &twin);
+    if (!status)
+        status = make(twin, work, out);
+    poet_generator_destroy(twin);
+    poet_device_close(device);
+    return status;
+}
+
+typedef struct writing {
+    int n;
+    const poet_sampling *sampling;
+} writing;
+
+static poet_status plan_writing(poet_generator *twin, const void *work, void *out)
+{
+    const writing *w = work;
+    int each = w->sampling->best_of > 1 ? w->sampling->best_of : 1;
+    POET_TRY(poet_write_prepare(twin, w->n * each, w->sampling->guidance != 1));
+    if (each > 1)
+        POET_TRY(poet_score_prepare(twin));
+    const poet_program *programs[] = {twin->prefill, twin->step, twin->slots, twin->score};
+    for (int i = 0; i < (each > 1 ? 4 : 3); i++)
+        poet_memory_add(out, programs[i]);
+    return POET_OK;
+}
+
+poet_status poet_generator_plan_writing(poet_generator *generator, int n,
+                                        const poet_sampling *sampling, poet_memory *out)
+{
+    const writing work = {n, sampling};
+    *out = (poet_memory){0};
+    return plan(generator, plan_writing, &work, out);
+}
+
+static poet_status count_writing(poet_generator *twin, const void *work, void *out)
+{
+    const writing *w = work;
+    double groups = poet_generator_groups(&twin->config);
+    POET_TRY(poet_write_prepare(twin, w->n, w->sampling->guidance != 1));
+    poet_work_add(out, twin->prefill, 1);
+    poet_work_add(out, twin->step, groups);
+    poet_work_add(out, twin->slots, groups);
+    return POET_OK;
+}
+
+poet_status poet_generator_count_writing(poet_generator *generator, int n,
+                                         const poet_sampling *sampling, poet_work *out)
+{
+    const writing work = {n, sampling};
+    return plan(generator, count_writing, &work, out);
+}
+
+typedef struct training {
+    const poet_generator_training *training;
+    int rows;
+} training;
+
+static poet_status plan_training(poet_generator *twin, const void *work, void *out)
+{
+    const training *t = work;
+    poet_program *program;
+    POET_TRY(poet_training_build(twin, t->training, t->rows, &program));
+    poet_memory_add(out, program);
+    poet_program_destroy(program);
+    return POET_OK;
+}
+
+static poet_status plan_rows(poet_generator *m, const poet_generator_training *of, int rows,
+                             poet_memory *out)
+{
+    const training work = {of, rows};
+    *out = (poet_memory){0};
+    return plan(m, plan_training, &work, out);
+}
+
+poet_status poet_generator_plan_training(poet_generator *generator,
+                                         const poet_generator_training *of, poet_memory *out)
+{
+    return plan_rows(generator, of, of->b * poet_generator_groups(&generator->config), out);
+}
+
+/* The weights are on the device already. */
+static size_t held(const poet_generator *m)
+{
+    return poet_params_bytes(m->params, POET_PARAM) + poet_params_bytes(m->params, POET_BUFFER);
+}
+
+poet_status poet_training_check(poet_generator *m, const poet_generator_training *of, int rows)
+{
+    poet_memory memory;
+    if (!m->device->backend->memory)
+        return POET_OK;
+    POET_TRY(plan_rows(m, of, rows, &memory));
+    return poet_memory_check(m->device, &memory, held(m), of->train.what);
+}
+
+poet_status poet_generator_fit_batch(poet_generator *generator, int n,
+                                     const poet_sampling *sampling, int *fits, poet_memory *out)
+{
+    poet_generator_forget_programs(generator); /* their memory is there for the next */
+    for (*fits = n;; *fits = (*fits + 1) / 2) {
+        POET_TRY(poet_generator_plan_writing(generator, *fits, sampling, out));
+        poet_status status =
+            poet_memory_check(generator->device, out, held(generator), "to write clips");
+        if (status != POET_ERR_NOMEM || *fits == 1)
+            return status;
+    }
+}

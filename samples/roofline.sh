@@ -1,0 +1,27 @@
+#!/bin/bash
+# samples/roofline.sh POCKETPOET GFLOPS GB
+# The roofline of writing clips with the sample model on a card with these peaks (10^9 FLOP/s, 10^9 bytes/s), as tables for
+# docs/cuda.md. Everything is counted; nothing is run. Wants jq.
+set -euo pipefail
+poet=$1 gflops=$2 gb=$3
+
+count() {
+  "$poet" bench --only kernels --count --device cpu --streams "$1" --peak-gflops "$gflops" --peak-gb "$gb" --json --quiet
+}
+
+one=$(count 1) eight=$(count 8) many=$(count 64)
+
+echo "| operation | calls | 1 stream: MB, MFLOP | ms at least | 64 streams: MB, MFLOP | ms at least |"
+echo "| --- | --- | --- | --- | --- | --- |"
+jq -rn --argjson one "$one" --argjson many "$many" '
+  def short: if . >= 100 then round elif . >= 1 then (. * 10 | round / 10) else (. * 1000 | round / 1000) end;
+  def figures: "\(.mb | short), \(.mflop | short) | \(.least_ms | short)";
+  [$one.kernels, $many.kernels] | transpose | sort_by(-.[0].least_ms) | .[] |
+  "| `\(.[0].operation)` | \(.[0].calls) | \(.[0] | figures) | \(.[1] | figures) |"'
+echo
+echo "| streams | calls a clip | s a batch, at least | clips a second, *predicted, not measured* |"
+echo "| --- | --- | --- | --- |"
+for counted in "$one" "$eight" "$many"; do
+  jq -r '"| \(.streams) | \(.calls / .streams | round) | \(.least_seconds * 1000 | round / 1000) | " +
+         "\(.streams / .least_seconds * 10 | round / 10) |"' <<<"$counted"
+done
