@@ -301,9 +301,9 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
             "decode_tokens_per_s is sampling at batch 1; decode_flat_tokens_per_s the same\n"
             "with one code a group, which is how a plain transformer samples.\n"
             "\n"
-            "--only kernels writes clips with --model and says for each operation how often it\n"
-            "is called, what it has to move and to compute, how long that takes at the peaks\n"
-            "of the device, and how long it took.",
+            "--only kernels writes clips with --model and says of each operation how often\n"
+            "it is called, what it moves and computes, how long that takes at the peaks of\n"
+            "the device, and how long it took.",
         .examples = "bench --json --threads 2\n"
                     "bench --only decode --seconds 30",
         .options = options,

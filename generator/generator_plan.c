@@ -63,33 +63,34 @@ poet_status poet_generator_count_writing(poet_generator *generator, int n,
     return plan(generator, count_writing, &work, out);
 }
 
-typedef struct training {
+typedef struct steps {
     const poet_generator_training *training;
     int rows;
-} training;
+} steps;
 
 static poet_status plan_training(poet_generator *twin, const void *work, void *out)
 {
-    const training *t = work;
+    const steps *s = work;
     poet_program *program;
-    POET_TRY(poet_training_build(twin, t->training, t->rows, &program));
+    POET_TRY(poet_training_build(twin, s->training, s->rows, &program));
     poet_memory_add(out, program);
     poet_program_destroy(program);
     return POET_OK;
 }
 
-static poet_status plan_rows(poet_generator *m, const poet_generator_training *of, int rows,
+static poet_status plan_rows(poet_generator *m, const poet_generator_training *training, int rows,
                              poet_memory *out)
 {
-    const training work = {of, rows};
+    const steps work = {training, rows};
     *out = (poet_memory){0};
     return plan(m, plan_training, &work, out);
 }
 
 poet_status poet_generator_plan_training(poet_generator *generator,
-                                         const poet_generator_training *of, poet_memory *out)
+                                         const poet_generator_training *training, poet_memory *out)
 {
-    return plan_rows(generator, of, of->b * poet_generator_groups(&generator->config), out);
+    return plan_rows(generator, training, training->b * poet_generator_groups(&generator->config),
+                     out);
 }
 
 /* The weights are on the device already. */
@@ -98,13 +99,14 @@ static size_t held(const poet_generator *m)
     return poet_params_bytes(m->params, POET_PARAM) + poet_params_bytes(m->params, POET_BUFFER);
 }
 
-poet_status poet_training_check(poet_generator *m, const poet_generator_training *of, int rows)
+poet_status poet_training_check(poet_generator *m, const poet_generator_training *training,
+                                int rows)
 {
     poet_memory memory;
     if (!m->device->backend->memory)
         return POET_OK;
-    POET_TRY(plan_rows(m, of, rows, &memory));
-    return poet_memory_check(m->device, &memory, held(m), of->train.what);
+    POET_TRY(plan_rows(m, training, rows, &memory));
+    return poet_memory_check(m->device, &memory, held(m), training->train.what);
 }
 
 poet_status poet_generator_fit_batch(poet_generator *generator, int n,

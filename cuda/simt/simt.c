@@ -123,8 +123,9 @@ static void wait_in(state how, poet_simt_place place)
 
 static bool same_place(const thread *a, const thread *b)
 {
+    const char *file = a->place.file, *other = b->place.file;
     return a->state == b->state && a->place.line == b->place.line &&
-           strcmp(a->place.file, b->place.file) == 0;
+           (file == other || strcmp(file, other) == 0);
 }
 
 void poet_simt_barrier(poet_simt_place place)
