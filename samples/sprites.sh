@@ -23,9 +23,9 @@ network_options=(--width 256 --layers 4 --slot-width 128 --text 40)
 rate_options=(--rate 0.008 --muon-rate 0.015 --average 0.998)
 picture_count=0
 picture_encoding=(--pictures 17) # clips are few, and their frames all differ
-picture_options=("${network_options[@]}" "${rate_options[@]}" --batch 32 --steps 4000 --report-every 500)
+picture_options=("${network_options[@]}" "${rate_options[@]}" --batch 32 --steps 2000 --report-every 500)
 clip_count=0
-generator_options=(--rate 0.005 --muon-rate 0.012 --average 0.998 --batch 8 --steps 10000 --report-every 1000)
+generator_options=(--rate 0.005 --muon-rate 0.012 --average 0.998 --batch 8 --steps 5000 --report-every 500)
 train_model "$model" "$work" "$work/clips"
 for text in CREDITS.md AUTHORS.txt; do
   [ ! -e "$folder/$text" ] || cp "$folder/$text" "$model/"

@@ -46,6 +46,14 @@ poet_status poet_runtime_free(poet_cuda_device *device, void *memory)
     return POET_OK;
 }
 
+/* The machine takes its memory from the host: what is left is not known, and no bound. */
+poet_status poet_runtime_memory(poet_cuda_device *device, size_t *left, size_t *most)
+{
+    (void)device;
+    *left = *most = SIZE_MAX;
+    return POET_OK;
+}
+
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
                               poet_copy direction)
 {
@@ -53,6 +61,29 @@ poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *s
     (void)direction;
     ptx_copy(dst, src, bytes);
     return POET_OK;
+}
+
+/* Operations are compared one by one: what is recorded is a matter of the simulated device. */
+poet_status poet_runtime_record(poet_cuda_device *device, poet_launch launch, void *opaque,
+                                poet_recording **out)
+{
+    (void)device;
+    (void)launch;
+    (void)opaque;
+    *out = NULL;
+    return POET_FAIL(POET_ERR_UNSUPPORTED, "ptx: launches cannot be recorded");
+}
+
+poet_status poet_runtime_replay(poet_cuda_device *device, const poet_recording *recording)
+{
+    (void)device;
+    (void)recording;
+    return POET_FAIL(POET_ERR_UNSUPPORTED, "ptx: launches cannot be recorded");
+}
+
+void poet_runtime_forget(poet_recording *recording)
+{
+    (void)recording;
 }
 
 poet_status poet_runtime_sync(poet_cuda_device *device)
@@ -70,11 +101,13 @@ static bool is_source(const poet_call *call, const poet_tensor *dst)
     return false;
 }
 
-void poet_runtime_begin(const poet_call *call)
+poet_status poet_runtime_begin(const poet_cuda_device *device, const poet_call *call)
 {
+    (void)device;
     if (call->scratch_bytes)
         ptx_forget(call->scratch, call->scratch_bytes);
     for (int i = 0; i < call->n_dst; i++)
         if (!is_source(call, call->dst[i]))
             ptx_forget(call->dst[i]->data, poet_tensor_bytes(call->dst[i]));
+    return POET_OK;
 }
