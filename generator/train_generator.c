@@ -87,14 +87,15 @@ void poet_feeder_free(poet_feeder *feeder)
     poet_sequence_batch_free(&feeder->batch);
 }
 
-poet_status poet_training_build(poet_generator *m, const poet_generator_training *r, int rows,
-                                poet_program **out)
+poet_status poet_training_build(poet_generator *m, const poet_generator_training *training,
+                                int rows, poet_program **out)
 {
     poet_graph *g = poet_graph_create(m->params);
     if (!g)
         return POET_ERR_NOMEM;
-    poet_graph_set_precision(g, r->train.precision);
-    poet_optimize(g, poet_model_loss(g, &m->config, r->b, rows, NULL, NULL), &r->train.optim);
+    poet_graph_set_precision(g, training->train.precision);
+    poet_optimize(g, poet_model_loss(g, &m->config, training->b, rows, NULL, NULL),
+                  &training->train.optim);
     return poet_program_create(g, out);
 }
 

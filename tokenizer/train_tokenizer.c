@@ -75,27 +75,29 @@ static poet_quantized quantize(poet_graph *g, const poet_tokenizer_training *r,
 
 /* The mean squared error counts the first frame four times, as patches do: it is what everything
  * later is predicted from. */
-poet_status poet_tokenizer_training_build(poet_tokenizer *t, const poet_tokenizer_training *r,
+poet_status poet_tokenizer_training_build(poet_tokenizer *t,
+                                          const poet_tokenizer_training *training,
                                           poet_program **out)
 {
     const poet_tokenizer_config *c = &t->config;
     poet_graph *g = poet_graph_create(t->params);
     if (!g)
         return POET_ERR_NOMEM;
-    poet_graph_set_precision(g, r->train.precision);
-    poet_val frames = poet_input(g, "frames", POET_U8, POET_SHAPE(r->b, r->t, r->h, r->w, 3));
+    poet_graph_set_precision(g, training->train.precision);
+    poet_val frames = poet_input(g, "frames", POET_U8,
+                                 POET_SHAPE(training->b, training->t, training->h, training->w, 3));
     poet_training_inputs inputs = {.step = poet_input(g, "step", POET_I32, POET_SHAPE(1)),
                                    .away = POET_NONE};
-    if (r->nested)
+    if (training->nested)
         inputs.away = poet_input(g, "away", POET_F32, POET_SHAPE(c->codes, 1));
     poet_val patches = poet_patchify(g, frames, c->patch);
     poet_val z = poet_encoder_build(g, c, patches);
-    poet_quantized q = quantize(g, r, c, z, &inputs);
+    poet_quantized q = quantize(g, training, c, z, &inputs);
     poet_val loss = poet_mse(g, poet_decoder_build(g, c, q.vectors), patches);
     poet_result(g, "mse", loss);
     if (q.penalty.id >= 0)
         loss = poet_add(g, loss, q.penalty);
-    poet_optimize(g, loss, &r->train.optim);
+    poet_optimize(g, loss, &training->train.optim);
     return poet_program_create(g, out);
 }
 
