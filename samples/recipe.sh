@@ -50,6 +50,6 @@ train_model() {
   encode_clips clips "$@"
   train_generator generator clips "${generator_options[@]}"
   cp "$tokenizer" "$work/tokenizer.coverage.json" "$work/generator.safetensors" "$model/"
-  "$repository/samples/curves.sh" "$work" "$model/curves.png"
+  "$repository/samples/curves.sh" "$work" "$model/$(basename "$model")-curves.png"
   echo "model: $model"
 }
