@@ -73,7 +73,7 @@ poet_status poet_classifier_accuracy(poet_classifier *classifier, const poet_dat
 typedef struct poet_classifier_training {
     int b;
     uint64_t seed;
-    const poet_dataset *dataset; /* its training clips are shown, moved by up to 1/16 of a side */
+    const poet_dataset *dataset; /* its training clips are shown, moved and blurred at random */
     poet_train_config train;     /* feed, pairs and opaque are set by the trainer */
 } poet_classifier_training;
 

@@ -20,6 +20,12 @@ struct poet_classifier {
 poet_val poet_classifier_build(poet_graph *g, const poet_classifier_config *config, poet_val frames,
                                poet_val step, poet_val logits[POET_MAX_ATTRIBUTES]);
 
+/* A clip (T,H,W,3) as training shows it: moved by up to 1/16 of a side, and every other one blurred by up to four passes of
+ * (1,2,1)/4 each way, which is a Gaussian of variance 2: what a codebook leaves of a clip is blurred too, and a reader that
+ * goes by its sharpest details misreads that. A function of seed and number. */
+void poet_classifier_augment(const poet_classifier_config *config, uint64_t seed, uint64_t number,
+                             const uint8_t *pixels, uint8_t *out);
+
 /* The value of "reader.config"; poet_free. NULL when memory ran out. */
 char *poet_classifier_config_text(const poet_classifier_config *config);
 

@@ -1,11 +1,8 @@
-#include "base/rng.h"
 #include "datasets/prefetch.h"
 #include "eval/classifier_internal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { SHIFT_SHARE = 16 };
 
 poet_classifier_training poet_classifier_training_defaults(void)
 {
@@ -27,35 +24,13 @@ typedef struct feeder {
 
 /* ---- batches ---- */
 
-/* A frame moved by (dx, dy); its border is repeated where nothing comes in. */
-static void shift_frame(const uint8_t *from, int h, int w, int dx, int dy, uint8_t *to)
-{
-    for (int y = 0; y < h; y++) {
-        int row = y - dy < 0 ? 0 : y - dy >= h ? h - 1 : y - dy;
-        for (int x = 0; x < w; x++) {
-            int column = x - dx < 0 ? 0 : x - dx >= w ? w - 1 : x - dx;
-            memcpy(to + ((size_t)y * (size_t)w + (size_t)x) * 3,
-                   from + ((size_t)row * (size_t)w + (size_t)column) * 3, 3);
-        }
-    }
-}
-
-/* Every clip of a batch by its own distance, a function of (seed, position in the run). */
-static void shift_batch(const feeder *f, int64_t step, const uint8_t *pixels)
+static void augment_batch(const feeder *f, int64_t step, const uint8_t *pixels)
 {
     const poet_classifier_config *c = f->config;
-    size_t frame = (size_t)c->h * (size_t)c->w * 3;
-    int most = (c->h < c->w ? c->h : c->w) / SHIFT_SHARE, b = f->training->b;
-    for (int i = 0; i < b; i++) {
-        poet_rng rng;
-        poet_rng_init(&rng, f->training->seed, (uint64_t)step * (uint64_t)b + (uint64_t)i);
-        int dx = (int)poet_rng_below(&rng, (uint32_t)(2 * most + 1)) - most;
-        int dy = (int)poet_rng_below(&rng, (uint32_t)(2 * most + 1)) - most;
-        for (int t = 0; t < c->t; t++) {
-            size_t at = ((size_t)i * (size_t)c->t + (size_t)t) * frame;
-            shift_frame(pixels + at, c->h, c->w, dx, dy, f->frames + at);
-        }
-    }
+    size_t clip = (size_t)c->t * (size_t)c->h * (size_t)c->w * 3, b = (size_t)f->training->b;
+    for (size_t i = 0; i < b; i++)
+        poet_classifier_augment(c, f->training->seed, (uint64_t)step * b + i, pixels + i * clip,
+                                f->frames + i * clip);
 }
 
 static void label_batch(const feeder *f, const poet_batch *batch)
@@ -77,7 +52,7 @@ static poet_status feed(void *opaque, int64_t step, poet_program *program)
     int32_t number = (int32_t)step;
     poet_batch batch;
     POET_TRY(poet_prefetch_next(f->prefetch, &batch));
-    shift_batch(f, step, batch.pixels);
+    augment_batch(f, step, batch.pixels);
     label_batch(f, &batch);
     POET_TRY(poet_program_set(program, f->frames_input, f->frames,
                               b * (size_t)c->t * (size_t)c->h * (size_t)c->w * 3));

@@ -233,6 +233,53 @@ static void test_learning(poet_device *device)
     poet_dataset_close(dataset);
 }
 
+enum { SIDE = 32, SPOT = 16, BRIGHT = 200 };
+
+/* What became of a bright pixel in the middle of a dark frame: where most of it is, how bright, and the sum of all. */
+static int spot_after(uint64_t number, int *x, int *y, int *sum)
+{
+    const poet_classifier_config config = {.t = 1, .h = SIDE, .w = SIDE};
+    uint8_t before[SIDE * SIDE * 3] = {0}, after[SIDE * SIDE * 3];
+    int peak = 0;
+    memset(before + (size_t)(SPOT * SIDE + SPOT) * 3, BRIGHT, 3);
+    poet_classifier_augment(&config, 1, number, before, after);
+    *sum = 0;
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        CHECK(after[3 * i] == after[3 * i + 1] && after[3 * i] == after[3 * i + 2]);
+        *sum += after[3 * i];
+        if (after[3 * i] > peak) {
+            peak = after[3 * i];
+            *x = i % SIDE;
+            *y = i / SIDE;
+        }
+    }
+    return peak;
+}
+
+/* A spot moves by two pixels at most; in about two clips of five it is spread, by one to four passes: its peak is then the
+ * middle of a binomial squared, and nothing is lost but roundings. */
+static void test_augment(void)
+{
+    enum { CLIPS = 200 };
+
+    static const int peak[] = {BRIGHT, 50, 28, 19, 15}; /* 200 (C(2n,n) / 4^n)^2 */
+    int seen[5] = {0}, moved = 0;
+    for (uint64_t i = 0; i < CLIPS; i++) {
+        int x, y, sum, blurs = 0;
+        int bright = spot_after(i, &x, &y, &sum);
+        while (blurs < 4 && abs(bright - peak[blurs]) > 2)
+            blurs++;
+        CHECK(abs(bright - peak[blurs]) <= 2);
+        CHECK(abs(sum - BRIGHT) <= BRIGHT / 4);
+        CHECK(abs(x - SPOT) <= 2 && abs(y - SPOT) <= 2);
+        moved += x != SPOT || y != SPOT;
+        seen[blurs]++;
+    }
+    CHECK(seen[0] > CLIPS * 45 / 100 && seen[0] < CLIPS * 75 / 100);
+    CHECK(seen[1] && seen[2] && seen[3] && seen[4]);
+    CHECK(moved > CLIPS * 3 / 4);
+}
+
 /* Sides that do not halve to the end are filled up. */
 static void test_odd_sides(poet_device *device)
 {
@@ -386,6 +433,7 @@ int main(void)
     test_collect();
     test_score(device);
     test_learning(device);
+    test_augment();
     test_odd_sides(device);
     test_refused(device);
     test_resume(device);
