@@ -15,7 +15,7 @@ typedef struct generator_run {
     poet_generator_config config;
     const char *tokenizer, *heldout, *from;
     int group, vocabulary;
-    float drop_text;
+    float drop_text, noise;
     bool no_neighbours, no_around, no_keep, no_caption, no_rotary;
     poet_tokfile *file, *heldout_file;
     poet_generator *generator;
@@ -240,6 +240,7 @@ static poet_status train(cli_context *context, generator_run *run, poet_device *
     POET_TRY(prepare(context, run, device));
     training.b = t->batch;
     training.drop_text = run->drop_text;
+    training.noise = run->noise;
     training.seed = t->seed;
     training.train.report = report;
     training.train.report_opaque = run;
@@ -278,6 +279,9 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                 "1024", "at most so many text tokens are learned from the captions"),
         CLI_FLOAT("drop-text", 0, &run->drop_text, 0, 1, "P", "0.1",
                   "share of examples without caption, for guidance"),
+        CLI_FLOAT("noise", 0, &run->noise, 0, 0.5, "P", "0",
+                  "share of codes already written that are shown wrong where something moves, so "
+                  "that a clip recovers from its own mistakes"),
         CLI_FLAG("no-neighbours", 0, &run->no_neighbours,
                  "leave out the vectors of the codes around a group"),
         CLI_FLAG("no-around", 0, &run->no_around,

@@ -28,14 +28,15 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
         .around = ints(b * n * s * POET_AROUND),
         .slots = ints(b * n * s),
         .targets = ints(b * n * s),
+        .shown = ints(n * s),
         .time = ints(n),
         .row = ints(n),
         .column = ints(n),
         .turns = poet_calloc((size_t)(config->text + n) * (size_t)(config->width / config->heads),
                              sizeof(float))};
     if (!out->ids || !out->lengths || !out->text_share || !out->before || !out->neighbours ||
-        !out->around || !out->slots || !out->targets || !out->keep || !out->rows || !out->time ||
-        !out->row || !out->column || !out->turns) {
+        !out->around || !out->slots || !out->targets || !out->shown || !out->keep || !out->rows ||
+        !out->time || !out->row || !out->column || !out->turns) {
         poet_sequence_batch_free(out);
         return POET_ERR_NOMEM;
     }
@@ -61,6 +62,7 @@ void poet_sequence_batch_free(poet_sequence_batch *batch)
     poet_free(batch->around);
     poet_free(batch->slots);
     poet_free(batch->targets);
+    poet_free(batch->shown);
     poet_free(batch->time);
     poet_free(batch->row);
     poet_free(batch->column);
@@ -69,7 +71,8 @@ void poet_sequence_batch_free(poet_sequence_batch *batch)
 }
 
 poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_sequence_batch *batch,
-                                     int i, const int32_t *codes, const char *caption)
+                                     int i, const int32_t *codes, const char *caption, float noise,
+                                     poet_rng *rng)
 {
     const poet_generator_config *c = &generator->config;
     int64_t n = poet_generator_groups(c), s = poet_generator_slots(c), row = i * n * s;
@@ -79,22 +82,23 @@ poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_seque
                              batch->ids + (int64_t)i * c->text, c->text, &encoded));
     batch->lengths[i] = encoded.count;
     poet_sequence_text_share(c, encoded.count, batch->text_share + (int64_t)i * c->text);
-    int32_t *targets = batch->targets + row;
+    int32_t *targets = batch->targets + row, *shown = batch->shown;
     for (int64_t k = 0; k < n * s; k++)
         if (codes[k] < 0 || codes[k] >= c->codes)
             return POET_FAIL(POET_ERR_ARG, "code %d is outside the codebook of %d", codes[k],
                              c->codes);
     poet_sequence_group(c, codes, targets);
+    poet_sequence_noise(c, targets, noise, rng, shown);
     for (int64_t g = 0; g < n; g++) {
         batch->keep[i * n + g] = c->keep && poet_sequence_keeps(c, targets, (int)g);
         for (int64_t k = 0; k < s; k++) {
-            batch->before[row + g * s + k] = g ? targets[(g - 1) * s + k] : c->codes;
-            batch->slots[row + g * s + k] = k ? targets[g * s + k - 1] : c->codes;
+            batch->before[row + g * s + k] = g ? shown[(g - 1) * s + k] : c->codes;
+            batch->slots[row + g * s + k] = k ? shown[g * s + k - 1] : c->codes;
         }
-        poet_sequence_neighbours(c, targets, (int)g,
+        poet_sequence_neighbours(c, shown, (int)g,
                                  batch->neighbours + (row + g * s) * POET_NEIGHBOURS);
         if (c->around)
-            poet_sequence_around(c, targets, (int)g, batch->around + (row + g * s) * POET_AROUND);
+            poet_sequence_around(c, shown, (int)g, batch->around + (row + g * s) * POET_AROUND);
     }
     return POET_OK;
 }

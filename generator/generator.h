@@ -145,6 +145,8 @@ typedef poet_status (*poet_tokens_fn)(void *opaque, int64_t step, int b, int32_t
 typedef struct poet_generator_training {
     int b;
     float drop_text; /* share of examples whose caption is left out, for guidance: 0.1 */
+    float
+        noise; /* share of the codes already written that are shown wrong where something moves; 0: none */
     uint64_t seed;
     poet_train_config train; /* feed, pairs and opaque are set by the trainer */
     poet_tokens_fn tokens;

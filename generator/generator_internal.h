@@ -2,6 +2,7 @@
 #ifndef POET_GENERATOR_GENERATOR_INTERNAL_H
 #define POET_GENERATOR_GENERATOR_INTERNAL_H
 
+#include "base/rng.h"
 #include "compute/graph.h"
 #include "compute/program.h"
 #include "generator/generator.h"
@@ -64,6 +65,18 @@ void poet_sequence_neighbours(const poet_generator_config *config, const int32_t
  * written before the group begins. Inside the group, the small transformer sees for itself. */
 void poet_sequence_around(const poet_generator_config *config, const int32_t *grouped, int n,
                           int32_t *out);
+
+/* ---- noise.c ---- */
+
+/* grouped (N,S) as training shows it to the model: some codes are wrong, so that it learns to go on from its own mistakes
+ * (scheduled sampling, Bengio et al. 2015; with noise instead of samples, Valevski et al., GameNGen, 2024, section 3.2.1).
+ * Only where something moves, so that what is kept and what is written stays as it was. A wrong code is the one of a cell
+ * at most two rows and columns away: what a model gets wrong is where an edge runs, not of what kind it is. noise: their
+ * mean share; that of a clip is uniform in 0 .. 2 noise. 0: a copy, and rng may be NULL. */
+void poet_sequence_noise(const poet_generator_config *config, const int32_t *grouped, float noise,
+                         poet_rng *rng, int32_t *shown);
+
+/* ---- sequence.c ---- */
 
 /* Rotary positions (Su et al. 2021) of groups on three axes, as ViTs have them on two (Heo et al., 2024):
  * out[count*D], rows of D/2 cosines and D/2 sines for groups first .. first+count-1; D = width / heads. A third of
@@ -203,6 +216,7 @@ typedef struct poet_sequence_batch {
     int32_t *rows;            /* (R): b*N + n */
     int32_t *around;          /* (R,S/L,44*L) */
     int32_t *slots, *targets; /* (R,S) both; targets -1 in rows that are not used */
+    int32_t *shown;           /* (N,S): of the row that is filled, what the model is shown */
     float share;              /* of the B*N groups, how many are written */
 } poet_sequence_batch;
 
@@ -211,9 +225,11 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
                                        poet_sequence_batch *out);
 void poet_sequence_batch_free(poet_sequence_batch *batch);
 
-/* Fills row i from codes in the order of the grid and a caption (NULL: none). */
+/* Fills row i from codes in the order of the grid and a caption (NULL: none). What is shown of the codes has noise, of which
+ * poet_sequence_noise tells. */
 poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_sequence_batch *batch,
-                                     int i, const int32_t *codes, const char *caption);
+                                     int i, const int32_t *codes, const char *caption, float noise,
+                                     poet_rng *rng);
 
 /* After all rows are filled: moves the rows of written groups to the front. Where they are more than
  * R, some are left out, a draw of (seed, step). */

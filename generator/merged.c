@@ -67,8 +67,9 @@ poet_status poet_whole_run(poet_whole *whole, int n, const int32_t *codes,
     size_t rows = whole_rows(whole), slots = (size_t)poet_generator_slots(c);
     for (int i = 0; i < POET_WHOLE_CLIPS; i++) {
         int from = i < n ? i : 0;
-        POET_TRY(poet_sequence_batch_fill(
-            whole->m, &whole->batch, i, codes + from * poet_grid_codes(&c->grid), captions[from]));
+        POET_TRY(poet_sequence_batch_fill(whole->m, &whole->batch, i,
+                                          codes + from * poet_grid_codes(&c->grid), captions[from],
+                                          0, NULL));
     }
     POET_TRY(poet_sequence_batch_set(&all, &whole->batch, whole->program));
     POET_TRY(poet_program_run(whole->program));

@@ -18,23 +18,25 @@ poet_generator_training poet_generator_training_defaults(void)
     return r;
 }
 
-/* Whether an example goes without its caption: a draw of (seed, step, row). */
-static bool drops_text(const poet_generator_training *r, int64_t step, int row)
+/* Draws of (seed, step, row): whether the example goes without its caption, then its noise. */
+static poet_status fill_row(poet_feeder *f, int64_t step, int row)
 {
+    const poet_generator_training *r = f->training;
     poet_rng rng;
     poet_rng_init(&rng, r->seed, (uint64_t)step * (uint64_t)r->b + (uint64_t)row);
-    return poet_rng_uniform(&rng) < r->drop_text;
+    bool dropped = poet_rng_uniform(&rng) < r->drop_text;
+    return poet_sequence_batch_fill(f->m, &f->batch, row,
+                                    f->codes + row * poet_grid_codes(&f->m->config.grid),
+                                    dropped ? NULL : f->captions[row], r->noise, &rng);
 }
 
 poet_status poet_feeder_feed(void *opaque, int64_t step, poet_program *program)
 {
     poet_feeder *f = opaque;
     const poet_generator_training *r = f->training;
-    int64_t per_clip = poet_grid_codes(&f->m->config.grid);
     POET_TRY(r->tokens(r->opaque, step, r->b, f->codes, f->captions));
     for (int i = 0; i < r->b; i++)
-        POET_TRY(poet_sequence_batch_fill(f->m, &f->batch, i, f->codes + i * per_clip,
-                                          drops_text(r, step, i) ? NULL : f->captions[i]));
+        POET_TRY(fill_row(f, step, i));
     poet_sequence_batch_pack(&f->m->config, &f->batch, ~r->seed, (uint64_t)step);
     return poet_sequence_batch_set(&f->m->config, &f->batch, program);
 }
@@ -117,12 +119,13 @@ poet_status poet_generator_train(poet_generator *generator, const poet_generator
                                  poet_memory *memory)
 {
     poet_feeder f;
-    char config_text[512], batch_text[96];
+    char config_text[512], batch_text[128];
     poet_generator_forget_programs(generator);
     poet_status status = poet_feeder_create(generator, training, &f);
     poet_generator_config_text(&generator->config, config_text);
-    snprintf(batch_text, sizeof batch_text, "%d seed %llu text dropped %g", training->b,
-             (unsigned long long)training->seed, (double)training->drop_text);
+    snprintf(batch_text, sizeof batch_text, "%d seed %llu text dropped %g noise %g", training->b,
+             (unsigned long long)training->seed, (double)training->drop_text,
+             (double)training->noise);
     poet_pair pairs[] = {{"generator.config", config_text}, {"train.batch", batch_text}};
     poet_train_config config = training->train;
     config.pairs = pairs;
@@ -186,7 +189,7 @@ static poet_status score_batch(poet_generator *m, poet_sequence_batch *batch, in
     for (int i = 0; i < batch->b; i++) {
         int from = i < n ? i : 0; /* the last batch is filled up with its first clip */
         POET_TRY(poet_sequence_batch_fill(m, batch, i, codes + from * per_clip,
-                                          captions ? captions[from] : NULL));
+                                          captions ? captions[from] : NULL, 0, NULL));
     }
     poet_sequence_batch_pack(&m->config, batch, 0, 0);
     POET_TRY(poet_sequence_batch_set(&m->config, batch, m->score));

@@ -173,8 +173,8 @@ static void teacher_forced(const golden *it, float *slots, float *keep)
     poet_sequence_batch batch;
     CHECK_OK(poet_program_create(g, &program));
     CHECK_OK(poet_sequence_batch_create(&c, 1, (int)n, &batch));
-    CHECK_OK(
-        poet_sequence_batch_fill(m, &batch, 0, expected(it, "scored.codes").data, caption(it, 0)));
+    CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, expected(it, "scored.codes").data,
+                                      caption(it, 0), 0, NULL));
     c.keep = false; /* its inputs belong to the loss */
     CHECK_OK(poet_sequence_batch_set(&c, &batch, program));
     CHECK_OK(poet_program_run(program));

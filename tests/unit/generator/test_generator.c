@@ -172,7 +172,7 @@ static void whole_logits(poet_generator *m, const int32_t *codes, const char *ca
         poet_result(g, "keeping", poet_model_keep(g, states));
     CHECK_OK(poet_program_create(g, &program));
     CHECK_OK(poet_sequence_batch_create(c, 1, (int)n, &batch));
-    CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, caption));
+    CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, caption, 0, NULL));
     CHECK_OK(poet_sequence_batch_set(&all, &batch, program));
     CHECK_OK(poet_program_run(program));
     CHECK_OK(
@@ -252,7 +252,7 @@ static void test_pack(poet_device *device)
     for (int room = 12; room >= 3; room -= 3) {
         poet_sequence_batch batch;
         CHECK_OK(poet_sequence_batch_create(&m->config, 1, room, &batch));
-        CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, NULL));
+        CHECK_OK(poet_sequence_batch_fill(m, &batch, 0, codes, NULL, 0, NULL));
         int32_t targets[48], around[12 * 4 * POET_AROUND];
         memcpy(targets, batch.targets, sizeof targets);
         memcpy(around, batch.around, sizeof around);
