@@ -32,7 +32,7 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
         .time = ints(n),
         .row = ints(n),
         .column = ints(n),
-        .turns = poet_calloc((size_t)(config->text + n) * (size_t)(config->width / config->heads),
+        .turns = poet_calloc((size_t)(config->text + n) * (size_t)poet_generator_head_width(config),
                              sizeof(float))};
     if (!out->ids || !out->lengths || !out->text_share || !out->before || !out->neighbours ||
         !out->around || !out->slots || !out->targets || !out->shown || !out->keep || !out->rows ||
@@ -175,9 +175,10 @@ poet_status poet_sequence_batch_set(const poet_generator_config *config,
         POET_TRY(poet_program_set_by_name(program, "share", &batch->share, sizeof batch->share));
     }
     if (config->rotary)
-        POET_TRY(poet_program_set_by_name(
-            program, "turns", batch->turns,
-            (size_t)(config->text + n) * (size_t)(config->width / config->heads) * sizeof(float)));
+        POET_TRY(poet_program_set_by_name(program, "turns", batch->turns,
+                                          (size_t)(config->text + n) *
+                                              (size_t)poet_generator_head_width(config) *
+                                              sizeof(float)));
     POET_TRY(set(program, "time", batch->time, n));
     POET_TRY(set(program, "row", batch->row, n));
     return set(program, "column", batch->column, n);

@@ -63,6 +63,8 @@ poet_status poet_generator_config_parse(const char *text, poet_generator_config 
 
 int poet_generator_slots(const poet_generator_config *config);  /* S */
 int poet_generator_groups(const poet_generator_config *config); /* N */
+int poet_generator_head_width(
+    const poet_generator_config *config); /* D, of the large transformer */
 
 typedef struct poet_generator poet_generator;
 

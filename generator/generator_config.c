@@ -101,7 +101,7 @@ poet_status poet_generator_config_check(const poet_generator_config *config)
     if (config->rotary && config->width % (2 * config->heads))
         return POET_FAIL(POET_ERR_ARG,
                          "generator: rotary positions want heads of an even width, not %d",
-                         config->width / config->heads);
+                         poet_generator_head_width(config));
     if (config->grid.h % config->group_h || config->grid.w % config->group_w)
         return POET_FAIL(POET_ERR_ARG,
                          "generator: a grid of %dx%d codes does not divide into groups of %dx%d",

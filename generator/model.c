@@ -40,8 +40,8 @@ poet_group_inputs poet_model_group_inputs(poet_graph *g, const poet_generator_co
     };
     int64_t positions = r > 0 ? config->text + n : n;
     if (config->rotary)
-        in.turns =
-            poet_input(g, "turns", POET_F32, POET_SHAPE(positions, config->width / config->heads));
+        in.turns = poet_input(g, "turns", POET_F32,
+                              POET_SHAPE(positions, poet_generator_head_width(config)));
     if (config->neighbours)
         in.neighbours =
             poet_input(g, "neighbours", POET_I32, POET_SHAPE(b, n, POET_NEIGHBOURS * s));

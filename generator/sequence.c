@@ -14,6 +14,11 @@ int poet_generator_groups(const poet_generator_config *config)
     return grid->t * (grid->h / config->group_h) * (grid->w / config->group_w);
 }
 
+int poet_generator_head_width(const poet_generator_config *config)
+{
+    return config->width / config->heads;
+}
+
 poet_place3 poet_sequence_place(const poet_generator_config *config, int n)
 {
     int rows = config->grid.h / config->group_h, columns = config->grid.w / config->group_w;
@@ -167,7 +172,7 @@ static void turn(float *row, int half, int pair, double angle)
 
 void poet_sequence_turns(const poet_generator_config *config, int first, int count, float *out)
 {
-    int half = config->width / config->heads / 2, n = half / 3;
+    int half = poet_generator_head_width(config) / 2, n = half / 3;
     for (int i = 0; i < count; i++) {
         float *row = out + (int64_t)i * 2 * half;
         poet_place3 at = {0};

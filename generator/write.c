@@ -165,7 +165,7 @@ static void keep_keys(const writing *w, int n, int32_t *out)
 static poet_status set_turns(const writing *w)
 {
     const poet_generator_config *c = &w->m->config;
-    size_t count = (size_t)w->groups * (size_t)(c->width / c->heads);
+    size_t count = (size_t)w->groups * (size_t)poet_generator_head_width(c);
     float *turns = poet_alloc(count * sizeof *turns);
     if (!turns)
         return POET_ERR_NOMEM;

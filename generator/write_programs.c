@@ -83,7 +83,7 @@ static poet_val next_group(poet_graph *g, const batch *of)
 static poet_group_inputs inputs_of(poet_graph *g, const batch *of, poet_val group, poet_val written)
 {
     const poet_generator_config *c = of->c;
-    int64_t wide = POET_NEIGHBOURS * of->slots, d = c->width / c->heads;
+    int64_t wide = POET_NEIGHBOURS * of->slots, d = poet_generator_head_width(c);
     poet_val before = poet_gather(g, written, table(g, of, "before", of->slots), group, POET_NONE);
     poet_group_inputs in = {
         .before = poet_reshape(g, before, POET_SHAPE(of->rows, 1, of->slots)),
