@@ -62,6 +62,7 @@ poet_status poet_runtime_open(int index, poet_cuda_device *device)
     snprintf(device->name, sizeof device->name, "%.80s, sm_%d%d, %.1f GB", card.name, card.major,
              card.minor, (double)card.totalGlobalMem / 1e9);
     device->stream = stream;
+    device->capability = 10 * card.major + card.minor;
     return POET_OK;
 }
 

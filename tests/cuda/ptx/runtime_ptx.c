@@ -18,7 +18,8 @@ poet_status poet_runtime_open(int index, poet_cuda_device *device)
 {
     if (index != 0)
         return POET_FAIL(POET_ERR_ARG, "ptx: there is no device number %d", index);
-    snprintf(device->name, sizeof device->name, "machine for PTX");
+    device->capability = ptx_target();
+    snprintf(device->name, sizeof device->name, "machine for PTX of sm_%d", device->capability);
     return POET_OK;
 }
 
