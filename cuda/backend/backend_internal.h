@@ -16,6 +16,7 @@ typedef struct poet_cuda_device {
     poet_stream stream;
     poet_fault *fault; /* in device memory */
     int capability;    /* 61: compute capability 6.1 */
+    void *energy;      /* the runtime's counter; NULL: not asked for yet, or there is none */
 } poet_cuda_device;
 
 typedef struct poet_cuda_op {

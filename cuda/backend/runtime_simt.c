@@ -65,6 +65,14 @@ poet_status poet_runtime_free(poet_cuda_device *device, void *memory)
     __builtin_trap();
 }
 
+/* Nothing counts it. */
+bool poet_runtime_energy(poet_cuda_device *device, double *joules)
+{
+    (void)device;
+    (void)joules;
+    return false;
+}
+
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
                               poet_copy direction)
 {

@@ -55,6 +55,14 @@ poet_status poet_runtime_memory(poet_cuda_device *device, size_t *left, size_t *
     return POET_OK;
 }
 
+/* Nothing counts it. */
+bool poet_runtime_energy(poet_cuda_device *device, double *joules)
+{
+    (void)device;
+    (void)joules;
+    return false;
+}
+
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
                               poet_copy direction)
 {
