@@ -18,6 +18,15 @@ const sweep_method_row sweep_methods[SWEEP_METHODS + 1] = {
     [SWEEP_LEAST_USED] = {"least-used", "the most used codes of the greatest K kept",
                           "--method least-used"},
     [SWEEP_RANDOM] = {"random", "codes of the greatest K kept at random", "--method random"},
+    [SWEEP_MERGE_FINETUNED] = {"merge-finetuned", "merged, and decoder and generator trained on",
+                               "--method merge", .finetune = true},
+    [SWEEP_CONTROL] = {"control", "the greatest K as it is, and trained on for as many steps",
+                       "--method merge", .finetune = true},
+    [SWEEP_NESTED] =
+        {"nested",
+         "trained once so that the first rows are a codebook for every K, of which the "
+         "first K are kept",
+         "--method nested"},
     [SWEEP_FSQ] = {"fsq", "finite scalar quantization into K cells", NULL},
     [SWEEP_FACTORISED] = {"factorised",
                           "the same cells as two codes of the root of K each, which the generator "
@@ -92,9 +101,19 @@ static poet_status parse_sizes(sweep_plan *plan)
 
 /* ---- cells ---- */
 
-static bool is_shrunk(sweep_method method)
+/* The cell that others of the method are made from: trained, at the greatest K. */
+static bool is_source(const sweep_plan *plan, const sweep_cell *cell)
 {
-    return sweep_methods[method].shrink != NULL;
+    return cell->codes == plan->sizes[0] &&
+           (cell->method == SWEEP_RETRAINED || cell->method == SWEEP_NESTED);
+}
+
+/* All that is shrunk has fewer codes than before, but for the control. */
+static bool can_shrink(const sweep_plan *plan, const sweep_cell *cell)
+{
+    bool whole = cell->codes == plan->sizes[0];
+    return whole == (cell->method == SWEEP_CONTROL) &&
+           (plan->finetune_steps || !sweep_methods[cell->method].finetune);
 }
 
 /* log2 K, or 0 when K is no power of two. */
@@ -137,8 +156,10 @@ static bool make_cell(const sweep_plan *plan, sweep_cell *cell)
     cell->needs = -1;
     snprintf(cell->name, sizeof cell->name, "%s-%d-s%d", sweep_methods[cell->method].name,
              cell->codes, cell->seed);
-    if (is_shrunk(cell->method))
-        return cell->codes < plan->sizes[0];
+    if (is_source(plan, cell))
+        return true;
+    if (sweep_methods[cell->method].shrink)
+        return can_shrink(plan, cell);
     if (cell->method == SWEEP_FSQ)
         return whole_bits(cell->codes) > 0;
     if (cell->method == SWEEP_FEWER_TOKENS)
@@ -155,23 +176,30 @@ static int add_cell(sweep_plan *plan, sweep_method method, int codes, int seed)
     return make_cell(plan, cell) ? plan->n_cells++ : -1;
 }
 
+/* The source of a method, unless it has none or none of it is asked for: -1. */
+static int add_source(sweep_plan *plan, sweep_method method, bool wanted, int seed)
+{
+    int cell = wanted ? add_cell(plan, method, plan->sizes[0], seed) : -1;
+    if (cell >= 0)
+        plan->cells[cell].kept = true; /* methods and sizes may be added later */
+    return cell;
+}
+
 static void add_seed(sweep_plan *plan, int seed)
 {
-    bool shrunk = false;
+    bool shrunk = plan->method[SWEEP_RETRAINED];
     for (int m = 0; m < SWEEP_METHODS; m++)
-        shrunk |= plan->method[m] && is_shrunk((sweep_method)m);
-    int whole = -1;
-    if (shrunk || plan->method[SWEEP_RETRAINED]) {
-        whole = add_cell(plan, SWEEP_RETRAINED, plan->sizes[0], seed);
-        plan->cells[whole].kept = true; /* methods may be added later */
-    }
+        shrunk |= plan->method[m] && sweep_methods[m].shrink && m != SWEEP_NESTED;
+    int whole = add_source(plan, SWEEP_RETRAINED, shrunk, seed);
+    int nested = add_source(plan, SWEEP_NESTED, plan->method[SWEEP_NESTED], seed);
     for (int i = 0; i < plan->n_sizes; i++)
         for (int m = 0; m < SWEEP_METHODS; m++) {
-            if (!plan->method[m] || (m == SWEEP_RETRAINED && i == 0))
+            sweep_cell about = {.method = (sweep_method)m, .codes = plan->sizes[i]};
+            if (!plan->method[m] || is_source(plan, &about))
                 continue;
             int cell = add_cell(plan, (sweep_method)m, plan->sizes[i], seed);
-            if (cell >= 0 && is_shrunk((sweep_method)m))
-                plan->cells[cell].needs = whole;
+            if (cell >= 0 && sweep_methods[m].shrink)
+                plan->cells[cell].needs = m == SWEEP_NESTED ? nested : whole;
         }
 }
 
@@ -326,6 +354,8 @@ static void train_tokenizer(sweep_steps *steps, const sweep_plan *plan, const sw
     add_option(steps, "steps", plan->tokenizer_steps);
     add_option(steps, "patch", cell->patch);
     add_option(steps, "seed", cell->seed);
+    if (cell->method == SWEEP_NESTED)
+        add_word(steps, "--nested");
     if (cell->method == SWEEP_FSQ || cell->method == SWEEP_FACTORISED) {
         add_fsq(steps, cell);
     } else {
@@ -369,6 +399,7 @@ static void add_model(sweep_steps *steps, const sweep_plan *plan, const char *fo
     add_word(steps, plan->generator_steps ? "%s" : "%s/tokenizer.safetensors", folder);
 }
 
+/* For the tokens of the greatest K; a decoder that is trained on wants the clips themselves, which have the same tokens. */
 static void shrink(sweep_steps *steps, const sweep_plan *plan, const sweep_cell *cell,
                    const char *folder)
 {
@@ -376,7 +407,12 @@ static void shrink(sweep_steps *steps, const sweep_plan *plan, const sweep_cell 
     sweep_cell_folder(plan, &plan->cells[cell->needs], whole, sizeof whole);
     begin_step(steps, plan, "shrink", "codebook shrink");
     add_device(steps, plan);
-    add_word(steps, "%s/train.ptok", whole);
+    if (sweep_methods[cell->method].finetune) {
+        add_data(steps, plan);
+        add_option(steps, "finetune-steps", plan->finetune_steps);
+    } else {
+        add_word(steps, "%s/train.ptok", whole);
+    }
     add_model(steps, plan, whole);
     add_option(steps, "codes", cell->codes);
     add_words(steps, sweep_methods[cell->method].shrink);
@@ -445,12 +481,11 @@ poet_status sweep_steps_create(const sweep_plan *plan, int index, sweep_steps *o
     if (!out->arena)
         return POET_ERR_NOMEM;
     sweep_cell_folder(plan, cell, folder, sizeof folder);
-    snprintf(model, sizeof model, is_shrunk(cell->method) ? "%s/model-%d" : "%s", folder,
-             cell->codes);
+    snprintf(model, sizeof model, cell->needs >= 0 ? "%s/model-%d" : "%s", folder, cell->codes);
     if (cell->method == SWEEP_FEATURES) {
         make_features(out, plan, folder);
     } else {
-        if (is_shrunk(cell->method)) {
+        if (cell->needs >= 0) {
             shrink(out, plan, cell, folder);
         } else {
             train_tokenizer(out, plan, cell, folder);

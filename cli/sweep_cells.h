@@ -6,6 +6,11 @@
  *     retrained     a tokenizer trained with K codes, and a generator of them
  *     merge, kmeans, least-used, random
  *                   'codebook shrink' from the cell of the greatest K that was trained with the same seed
+ *     merge-finetuned
+ *                   merge, and then the decoder and the generator are trained on for a number of steps
+ *     control       the same training of the cell of the greatest K itself, whose codes stay: what steps alone bring
+ *     nested        at the greatest K a tokenizer trained so that its first rows are a codebook for every K, and a generator;
+ *                   below, 'codebook shrink' from that to the first K rows
  *     fsq           trained with finite scalar quantization (Mentzer et al. 2023) into exactly K cells
  *     factorised    the same cells, but of two codes of sqrt(K), each on half of the channels, which the generator writes one after
  *                   the other (the factorised vocabulary of MAGVIT-v2, Yu et al. 2024, who write them at once)
@@ -13,8 +18,9 @@
  *                   the greatest K: the bits of a clip are the same, its codes fewer
  *     residual      two levels of sqrt(K) codes
  *
- * A cell that cannot be is left out: fsq where K is no power of two, factorised and residual where it is no power of four (nor
- * factorised without a generator, of which it is a matter), fewer-tokens where no number of levels has the bits.
+ * A cell that cannot be is left out: merge-finetuned and control where no steps are asked for, fsq where K is no power of two,
+ * factorised and residual where it is no power of four (nor factorised without a generator, of which it is a matter),
+ * fewer-tokens where no number of levels has the bits.
  *
  * The commands are those of the program, as a user would type them; a method is the options it gives to them. */
 #ifndef POET_CLI_SWEEP_CELLS_H
@@ -30,6 +36,9 @@ typedef enum sweep_method {
     SWEEP_KMEANS,
     SWEEP_LEAST_USED,
     SWEEP_RANDOM,
+    SWEEP_MERGE_FINETUNED,
+    SWEEP_CONTROL,
+    SWEEP_NESTED,
     SWEEP_FSQ,
     SWEEP_FACTORISED,
     SWEEP_FEWER_TOKENS,
@@ -39,9 +48,11 @@ typedef enum sweep_method {
         SWEEP_METHODS /* no row of the table: the network whose features clips are compared in */
 } sweep_method;
 
-/* What a method is: its name, in a sentence, and what it gives to 'codebook shrink', NULL where it trains. */
+/* What a method is: its name, in a sentence, what it gives to 'codebook shrink', NULL where it shrinks nothing, and whether it
+ * trains on what was shrunk. */
 typedef struct sweep_method_row {
     const char *name, *help, *shrink;
+    bool finetune;
 } sweep_method_row;
 
 /* By method; "features" is the last. */
@@ -70,7 +81,7 @@ typedef struct sweep_plan {
     bool method[SWEEP_METHODS];
     int sizes[SWEEP_MAX_SIZES], n_sizes; /* falling */
     int seeds, patch;
-    int64_t tokenizer_steps, generator_steps, feature_steps, train_clips;
+    int64_t tokenizer_steps, generator_steps, finetune_steps, feature_steps, train_clips;
     int heldout, captions, compared;
     double speed_seconds;
     int threads;
