@@ -1,4 +1,4 @@
-/* The grid of 'eval sweep': which cells there are, what each needs, and the commands that make it.
+/* The grid of 'eval sweep': which cells there are, and what each needs.
  *
  * A cell is (method, K, seed) and is named after it: "merge-128-s1". Every method is set beside the others at the bits of one
  * code of K:
@@ -20,15 +20,11 @@
  *
  * A cell that cannot be is left out: merge-finetuned and control where no steps are asked for, fsq where K is no power of two,
  * factorised and residual where it is no power of four (nor factorised without a generator, of which it is a matter),
- * fewer-tokens where no number of levels has the bits.
- *
- * The commands are those of the program, as a user would type them; a method is the options it gives to them. */
+ * fewer-tokens where no number of levels has the bits. */
 #ifndef POET_CLI_SWEEP_CELLS_H
 #define POET_CLI_SWEEP_CELLS_H
 
 #include "cli/data_options.h"
-
-#include "base/memory.h"
 
 typedef enum sweep_method {
     SWEEP_RETRAINED,
@@ -58,7 +54,7 @@ typedef struct sweep_method_row {
 /* By method; "features" is the last. */
 extern const sweep_method_row sweep_methods[SWEEP_METHODS + 1];
 
-enum { SWEEP_MAX_SIZES = 24, SWEEP_MAX_STEPS = 6, SWEEP_MAX_WORDS = 96, SWEEP_NAME_BYTES = 48 };
+enum { SWEEP_MAX_SIZES = 24, SWEEP_NAME_BYTES = 48 };
 
 typedef struct sweep_cell {
     sweep_method method;
@@ -95,6 +91,9 @@ typedef struct sweep_plan {
 poet_status sweep_plan_cells(sweep_plan *plan);
 void sweep_plan_free(sweep_plan *plan);
 
+/* log2 K, or 0 where K is no power of two. */
+int sweep_whole_bits(int codes);
+
 /* The index of a cell by its name; -1: none. */
 int sweep_plan_find(const sweep_plan *plan, const char *name);
 
@@ -102,23 +101,5 @@ int sweep_plan_find(const sweep_plan *plan, const char *name);
 void sweep_cell_result(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);
 void sweep_cell_folder(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);
 bool sweep_cell_done(const sweep_plan *plan, const sweep_cell *cell);
-
-/* One command: its name in the cell, and the words after "pocketpoet", NULL at the end. */
-typedef struct sweep_step {
-    const char *name;
-    char *words[SWEEP_MAX_WORDS + 1];
-    int n;
-} sweep_step;
-
-typedef struct sweep_steps {
-    sweep_step step[SWEEP_MAX_STEPS];
-    int n;
-    poet_arena *arena;
-    bool failed;
-} sweep_steps;
-
-/* The commands of the cell of that index, in order. Free also after a failure. */
-poet_status sweep_steps_create(const sweep_plan *plan, int index, sweep_steps *out);
-void sweep_steps_free(sweep_steps *steps);
 
 #endif
