@@ -196,7 +196,7 @@ static void measure(sweep_steps *steps, const sweep_plan *plan, const char *fold
     add_word(steps, "%s/tokenizer.safetensors", model);
     add_option(steps, "count", 0);
 
-    bool built_in = strncmp(plan->spec, "synth:", sizeof "synth:" - 1) == 0;
+    bool built_in = cli_data_is_built_in(plan->spec);
     begin_step(steps, plan, "eval", "eval");
     add_device(steps, plan);
     add_data(steps, plan);
