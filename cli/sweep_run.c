@@ -73,16 +73,18 @@ static json_t *settings(const sweep_plan *plan)
     const cli_data *d = &plan->data;
     char size[32];
     snprintf(size, sizeof size, "%dx%d", d->size.w, d->size.h);
-    return json_pack(
-        "{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i}",
-        "data", plan->spec, "size", size, "frames", d->frames, "clips", (json_int_t)d->clips,
-        "heldout_clips", (json_int_t)d->heldout, "data_seed", (json_int_t)d->seed,
-        "tokenizer_steps", (json_int_t)plan->tokenizer_steps, "generator_steps",
-        (json_int_t)plan->generator_steps, "feature_steps", (json_int_t)plan->feature_steps,
-        "train_clips", (json_int_t)plan->train_clips, "tokenizer_options", plan->tokenizer_options,
-        "generator_options", plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
-        plan->patch, "count", plan->heldout, "captions", plan->captions, "distribution",
-        plan->compared);
+    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, "
+                     "s:i, s:i, s:i}",
+                     "data", plan->spec, "size", size, "frames", d->frames, "clips",
+                     (json_int_t)d->clips, "heldout_clips", (json_int_t)d->heldout, "data_seed",
+                     (json_int_t)d->seed, "tokenizer_steps", (json_int_t)plan->tokenizer_steps,
+                     "generator_steps", (json_int_t)plan->generator_steps, "finetune_steps",
+                     (json_int_t)plan->finetune_steps, "feature_steps",
+                     (json_int_t)plan->feature_steps, "train_clips", (json_int_t)plan->train_clips,
+                     "tokenizer_options", plan->tokenizer_options, "generator_options",
+                     plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
+                     plan->patch, "count", plan->heldout, "captions", plan->captions,
+                     "distribution", plan->compared);
 }
 
 static poet_status compare(const char *path, json_t *there, json_t *here)
