@@ -1,7 +1,7 @@
 /* Attention over whole sequences: one head at a time, its keys and values packed in the cache, a
  * block of queries against all keys they see, softmax over whole rows. Nothing is computed above
  * the diagonal but the rest of a panel. */
-#include "compute/cpu/cpu_attention_internal.h"
+#include "compute/cpu/cpu_attention_amx_internal.h"
 
 enum { BLOCK = 4 * TILE_ROWS }; /* queries at once */
 
@@ -115,6 +115,10 @@ static poet_status attention_run(poet_device *device, const poet_call *call)
         poet_cpu_attention_small(device, &job.size, call);
         return POET_OK;
     }
+    if (poet_cpu_attention_is_amx(&job.size)) {
+        poet_cpu_attention_amx(device, &job.size, call);
+        return POET_OK;
+    }
     job.y = poet_cpu_dst(call, 0);
     job.lse = poet_cpu_dst(call, 1);
     job.scratch = call->scratch;
@@ -129,6 +133,8 @@ static size_t attention_scratch(poet_device *device, const poet_call *call)
     attention_size s = attention_measure(call, 1);
     if (poet_cpu_attention_is_small(&s))
         return 0;
+    if (poet_cpu_attention_is_amx(&s))
+        return poet_cpu_attention_amx_scratch(device, &s);
     return (size_t)(poet_cpu_parts(device, s.b * s.heads, 1) * part_floats(&s)) * sizeof(float);
 }
 

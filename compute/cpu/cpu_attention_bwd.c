@@ -2,7 +2,7 @@
  * from the scores and their log sum exp:
  *
  *     dV += P' dY,   dS = scale P (dY V' - rowsum(dY Y)),   dQ = dS K,   dK += dS' Q. */
-#include "compute/cpu/cpu_attention_internal.h"
+#include "compute/cpu/cpu_attention_amx_internal.h"
 
 enum { BLOCK = 4 * TILE_ROWS }; /* queries at once */
 
@@ -170,6 +170,10 @@ poet_status poet_cpu_attention_bwd(poet_device *device, const poet_call *call)
         poet_cpu_attention_small_bwd(device, &job.size, call);
         return POET_OK;
     }
+    if (poet_cpu_attention_is_amx(&job.size)) {
+        poet_cpu_attention_amx_bwd(device, &job.size, call);
+        return POET_OK;
+    }
     job.y = poet_cpu_src(call, 1);
     job.lse = poet_cpu_src(call, 2);
     job.dy = poet_cpu_src(call, 3);
@@ -186,5 +190,7 @@ size_t poet_cpu_attention_bwd_scratch(poet_device *device, const poet_call *call
     attention_size s = attention_measure(call, 4);
     if (poet_cpu_attention_is_small(&s))
         return 0;
+    if (poet_cpu_attention_is_amx(&s))
+        return poet_cpu_attention_amx_bwd_scratch(device, &s);
     return (size_t)(poet_cpu_parts(device, s.b * s.heads, 1) * part_floats(&s)) * sizeof(float);
 }

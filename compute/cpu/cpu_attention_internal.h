@@ -120,8 +120,8 @@ static inline VEC void attention_product(int64_t rows, int64_t columns, int64_t 
                  (tile_b){panels, PANEL}, (tile_c){c + i * c_row + j, c_row, false});
 }
 
-/* Sequences of up to SMALL_KEYS positions without a prefix have kernels of their own. */
-enum { SMALL_KEYS = 16 };
+/* Sequences of up to SMALL_KEYS positions without a prefix have kernels of their own, for heads of up to SMALL_WIDTH. */
+enum { SMALL_KEYS = 16, SMALL_WIDTH = 128 };
 
 bool poet_cpu_attention_is_small(const attention_size *s);
 void poet_cpu_attention_small(const poet_device *device, const attention_size *s,

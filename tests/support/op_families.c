@@ -600,7 +600,8 @@ static const op_family families[] = {
            "attention:b2t5h1d8p5", "attention:b1t1h1d1", "attention:b1t33h2d17p1",
            "attention:b5t3h1d33", "attention:b1t18h1d65p2"),
      .gradient = {POET_OP_ATTENTION_BWD},
-     .big = NAMES("attention:b2t65h2d32p17", "attention:b2t70h3d16", "attention:b5t4h2d24"),
+     .big = NAMES("attention:b2t65h2d32p17", "attention:b2t70h3d16", "attention:b5t4h2d24",
+                  "attention:b2t150h2d48p24"),
      /* A row with one key has a gradient of 0, as the difference of two sums of large products. */
      .slope = OP_SMOOTH, .precise = true, .rounds = true, .large = 10, .slack = 200},
     {POET_OP_ATTENTION_CACHED, build_attention_cached,
