@@ -1,7 +1,7 @@
 /* bench: how fast this machine trains and writes. One object of figures, each measured on its own. */
 #include "cli/cmd_bench_internal.h"
 #include "cli/device.h"
-#include "cli/energy.h"
+#include "cli/joules.h"
 #include "cli/output.h"
 #include "cli/pair.h"
 
@@ -230,20 +230,20 @@ static poet_status bench_generate(cli_context *context, const bench_run *run, js
     char path[64];
     snprintf(path, sizeof path, "/tmp/pocketpoet-bench-%ld.mp4", (long)getpid());
     double best = 1e9, begun = poet_seconds();
-    cli_energy energy;
+    cli_joules energy;
     int clips = 0;
-    cli_energy_begin(run->device, &energy);
+    cli_joules_begin(run->device, &energy);
     while (poet_seconds() - begun < run->seconds || best == 1e9) {
         double start = poet_seconds();
         POET_TRY(generate_once(context, run->model, path));
         double spent = poet_seconds() - start;
         best = spent < best ? spent : best;
         clips++;
-        cli_energy_look(&energy);
+        cli_joules_look(&energy);
     }
     unlink(path);
     json_object_set_new(out, "generate_seconds", json_real(best));
-    cli_energy_end(&energy, clips, out);
+    cli_joules_end(&energy, clips, out);
     return POET_OK;
 }
 

@@ -1,13 +1,13 @@
-#include "cli/energy.h"
+#include "cli/joules.h"
 
-void cli_energy_begin(poet_device *device, cli_energy *out)
+void cli_joules_begin(poet_device *device, cli_joules *out)
 {
-    *out = (cli_energy){.device = device};
+    *out = (cli_joules){.device = device};
     out->counted = poet_energy_open(POET_ENERGY_ROOT, &out->processor);
     out->device_counted = poet_device_energy(device, &out->device_begin);
 }
 
-void cli_energy_look(cli_energy *energy)
+void cli_joules_look(cli_joules *energy)
 {
     energy->joules += poet_energy_read(&energy->processor);
 }
@@ -17,10 +17,10 @@ static json_t *per_clip(bool counted, double joules, double clips)
     return counted && clips > 0 ? json_real(joules / clips) : json_null();
 }
 
-void cli_energy_end(cli_energy *energy, double clips, json_t *out)
+void cli_joules_end(cli_joules *energy, double clips, json_t *out)
 {
     double device_now = 0;
-    cli_energy_look(energy);
+    cli_joules_look(energy);
     json_object_set_new(out, "joules_per_clip", per_clip(energy->counted, energy->joules, clips));
     if (energy->device->backend->host_memory)
         return;
