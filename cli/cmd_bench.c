@@ -1,6 +1,7 @@
 /* bench: how fast this machine trains and writes. One object of figures, each measured on its own. */
 #include "cli/cmd_bench_internal.h"
 #include "cli/device.h"
+#include "cli/energy.h"
 #include "cli/output.h"
 #include "cli/pair.h"
 
@@ -229,14 +230,20 @@ static poet_status bench_generate(cli_context *context, const bench_run *run, js
     char path[64];
     snprintf(path, sizeof path, "/tmp/pocketpoet-bench-%ld.mp4", (long)getpid());
     double best = 1e9, begun = poet_seconds();
+    cli_energy energy;
+    int clips = 0;
+    cli_energy_begin(run->device, &energy);
     while (poet_seconds() - begun < run->seconds || best == 1e9) {
         double start = poet_seconds();
         POET_TRY(generate_once(context, run->model, path));
         double spent = poet_seconds() - start;
         best = spent < best ? spent : best;
+        clips++;
+        cli_energy_look(&energy);
     }
     unlink(path);
     json_object_set_new(out, "generate_seconds", json_real(best));
+    cli_energy_end(&energy, clips, out);
     return POET_OK;
 }
 
@@ -287,9 +294,9 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
                 "clips a tokenizer's training step"),
         CLI_INT("streams", 0, &run.kernels.streams, 1, 256, "N", "1", "kernels: clips at once"),
         CLI_DOUBLE("peak-gflops", 0, &run.kernels.gflops, 0, 1e9, "N", "0",
-                   "kernels: of the device; 0: not known"),
+                   "kernels: of the device; 0: what it says of itself"),
         CLI_DOUBLE("peak-gb", 0, &run.kernels.gb, 0, 1e9, "N", "0",
-                   "kernels: GB/s of its memory; 0: not known"),
+                   "kernels: GB/s of its memory; 0: what it says of itself"),
         CLI_FLAG("count", 0, &run.kernels.count, "kernels: only what there is to do, no timing"),
         CLI_END,
     };
