@@ -20,11 +20,7 @@ set -euo pipefail
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
 . "$repository/samples/recipe.sh"
-if [ -z "${POCKETPOET:-}" ]; then
-  install_packages "${build_packages[@]}" jq gnuplot-nox
-  build_preset release pocketpoet
-fi
-program=${POCKETPOET:-$repository/build/release/pocketpoet}
+build_program jq gnuplot-nox
 work=${1:-$repository/build/law}
 read -ra codes <<<"${CODES:-16 32 64 128 256 512 1024}"
 read -ra models <<<"${MODELS:-16x1 96x2 256x5}"
@@ -49,15 +45,6 @@ poet() {
     exit 0
   fi
   return "$status"
-}
-
-# kept FILE COMMAND...: what the command prints, in a file that is there when all of it is.
-kept() {
-  local file=$1
-  shift
-  [ -e "$file" ] && return
-  "$@" >"$file.tmp"
-  mv "$file.tmp" "$file"
 }
 
 # ---- the fit ----

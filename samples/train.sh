@@ -9,8 +9,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
 . "$repository/samples/recipe.sh"
 
-install_packages "${build_packages[@]}" gnuplot-nox
-build_preset release pocketpoet
+build_program gnuplot-nox
 
 tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 6000 --report-every 1000)
 network_options=(--width 192 --layers 4 --slot-width 128 --text 24)
