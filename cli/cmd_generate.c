@@ -1,6 +1,7 @@
 /* generate: from sentences to clips. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/pair.h"

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,38 +30,19 @@ static void skip(const poet_import_sink *sink, poet_import_reason reason, const 
 
 /* --- captions --- */
 
-/* Length of the UTF-8 character at p, 0 when it is none (RFC 3629). */
-static int character(const unsigned char *p)
-{
-    static const unsigned lowest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    int length = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-    unsigned code = length == 1 ? *p : *p & (0x7FU >> length);
-    for (int i = 1; i < length; i++) {
-        if (p[i] >> 6 != 2)
-            return 0;
-        code = code << 6 | (p[i] & 0x3FU);
-    }
-    bool valid = length && code >= lowest[length] && code <= 0x10FFFF && code >> 11 != 0x1B;
-    return valid ? length : 0;
-}
-
 /* Checks UTF-8, and turns every run of blanks, line ends and control characters into one space;
  * none at the ends. What is wrong, or NULL. */
 static const char *clean_caption(char *text, bool may_be_empty)
 {
     char *write = text;
-    for (const char *read = text; *read;) {
-        int length = character((const unsigned char *)read);
-        if (!length)
-            return "its caption is not UTF-8";
-        if ((unsigned char)*read <= ' ' || *read == 127) {
-            if (write > text && write[-1] != ' ')
-                *write++ = ' ';
-        } else {
-            memmove(write, read, (size_t)length);
-            write += length;
-        }
-        read += length;
+    if (!poet_utf8_valid(text, strlen(text), NULL))
+        return "its caption is not UTF-8";
+    for (const char *read = text; *read; read++) {
+        bool blank = (unsigned char)*read <= ' ' || *read == 127;
+        if (!blank)
+            *write++ = *read;
+        else if (write > text && write[-1] != ' ')
+            *write++ = ' ';
     }
     if (write > text && write[-1] == ' ')
         write--;
