@@ -30,7 +30,7 @@ static bool is_token_file(const char *path)
 {
     static const unsigned char magic[8] = "\x89PTOK\r\n\x1a";
     unsigned char begin[sizeof magic];
-    FILE *file = fopen(path, "rb");
+    FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
     size_t n = file ? fread(begin, 1, sizeof begin, file) : 0;
     if (file)
         fclose(file);

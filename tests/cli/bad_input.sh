@@ -41,9 +41,10 @@ printf '\x89PNG\r\n\x1a\n' >cut.png
 head -c 3000 one.ptok >cut.ptok
 truncate -s -1 cut.ptok
 head -c 20000 $tokenizer >cut.safetensors
+mkfifo pipe.mp4
 
 remember
-for file in missing folder empty.mp4 text.mp4 cut.mp4 cut.png cut.ptok cut.safetensors /dev/zero; do
+for file in missing folder empty.mp4 text.mp4 cut.mp4 cut.png cut.ptok cut.safetensors pipe.mp4 /dev/zero; do
   says 1 "$file" encode $file -t $tokenizer -o x.ptok
   says 1 "$file" decode $file -t $tokenizer -o x.mp4
   says 1 "$file" import $file -o x
@@ -58,7 +59,7 @@ for file in missing folder empty.mp4 text.mp4 cut.mp4 cut.png cut.ptok cut.safet
   says 1 "$file" encode "${data[@]}" -t $file -o x.ptok
   says 1 "$file" decode train.ptok -t $file -o x.mp4
 done
-for file in missing folder /dev/zero; do
+for file in missing folder pipe.mp4 /dev/zero; do
   says 1 "$file" generate --prompts $file --model ./model -o x.mp4
 done
 nothing_new
