@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 /* Length of the UTF-8 sequence at text, of which left >= 1 bytes are there; 0 when it is none.
  * The ranges of the second byte are those of RFC 3629, section 4. */
 static size_t sequence_length(const unsigned char *text, size_t left)
@@ -33,4 +35,10 @@ bool poet_utf8_valid(const char *text, size_t bytes, size_t *bad_offset)
         at += length;
     }
     return true;
+}
+
+size_t poet_utf8_mark(const char *text)
+{
+    static const char mark[] = "\xEF\xBB\xBF";
+    return strncmp(text, mark, sizeof mark - 1) == 0 ? sizeof mark - 1 : 0;
 }

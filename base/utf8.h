@@ -10,4 +10,7 @@
  * begins. */
 bool poet_utf8_valid(const char *text, size_t bytes, size_t *bad_offset);
 
+/* Bytes of the mark (U+FEFF) that some editors put before a text: 3, or 0 where there is none. */
+size_t poet_utf8_mark(const char *text);
+
 #endif
