@@ -24,6 +24,10 @@ works inspect data --details --json
 works import clips -o data --size 32 --frames 5
 [[ $stderr == *"holds these clips already"* ]] || fail "a second import said: $stderr"
 
+# With stderr closed the messages go nowhere, least of all into a shard.
+"$program" import clips -o unheard --size 32 --frames 5 >/dev/null 2>&- || fail "import without stderr: status $?"
+works inspect unheard --details
+
 # One flipped byte in a shard.
 shard=$(find data -name '*.shard' -o -name 'shard*' | head -n 1)
 printf '\xff\xff\xff\xff' | dd of="$shard" bs=1 seek=100 conv=notrunc status=none
