@@ -222,14 +222,14 @@ static poet_status generate(cli_context *context, generate_run *run)
 static poet_status parse(cli_context *context, generate_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &run->output, "FILE", NULL,
-                 "MP4, MOV, WebM, GIF or PNG (a sprite sheet, with JSON beside it) by extension"),
+        CLI_OUTPUT("output", 'o', &run->output, "FILE", NULL,
+                   "MP4, MOV, WebM, GIF or PNG (a sprite sheet, with JSON beside it) by extension"),
         CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
                  "a model that came with the program, or a folder with one"),
         CLI_PATH("prompts", 0, &run->prompts_file, "FILE", NULL,
                  "one prompt a line: out.mp4 becomes out-0001.mp4, out-0002.mp4, ..."),
-        CLI_PATH("sheet", 0, &run->sheet, "FILE.png", NULL,
-                 "also draw the clips as a contact sheet, one row each"),
+        CLI_OUTPUT("sheet", 0, &run->sheet, "FILE.png", NULL,
+                   "also draw the clips as a contact sheet, one row each"),
         CLI_SEED("seed", 's', &run->seed, "1",
                  "another seed, another clip; prompt i of a file takes seed + i"),
         CLI_FLOAT("guidance", 0, &run->sampling.guidance, 0, 100, "G", "1.5",

@@ -44,6 +44,8 @@ works info --js
 [[ $stdout == "{"* ]] || fail "info --json printed '$stdout'"
 [ -z "$stderr" ] || fail "info --json said '$stderr'"
 
+refuses 2 "inspect: its argument is not valid UTF-8 at byte 1" inspect $'x\xff.mp4'
+refuses 2 "--model: the NAME is not valid UTF-8 at byte 0" generate "a red circle" --model $'\xff' -o x.mp4
 
 # unread ARGUMENTS...: sets $status; stdout and stderr go to a reader that has left by then.
 unread() {
