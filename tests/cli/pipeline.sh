@@ -25,8 +25,9 @@ works inspect further.safetensors
 
 # The same clip alone and in a batch; other seeds, other clips.
 works generate "a red circle" --model ./model -o alone.png --enlarge 1 --seed 5
-printf 'a blue star\n\na red circle\na green ring\n' >prompts.txt
+printf '\xef\xbb\xbfa blue star\r\n \r\na red circle\na green ring\n' >prompts.txt
 works generate --prompts prompts.txt --model ./model -o batch.png --enlarge 1 --seed 4 --sheet sheet.png --json
+[[ $stdout == *'"prompt": "a blue star",'* ]] || fail "a prompt is not what its line says: $stdout"
 for file in batch-0001.png batch-0002.png batch-0003.png sheet.png; do
   [ -s "$file" ] || fail "generate --prompts made no $file"
 done
@@ -34,7 +35,8 @@ done
 cmp -s alone.png batch-0002.png || fail "a clip depends on its batch"
 works generate "a red circle" --model ./model -o other.png --enlarge 1 --seed 6
 ! cmp -s alone.png other.png || fail "the seed changes nothing"
-works generate "" --model ./model -o empty.gif
+works generate "" --model ./model -o empty.gif --seed 18446744073709551615 --json
+[[ $stdout == *'"seed": "18446744073709551615"'* ]] || fail "the largest seed: $stdout"
 for file in other.png empty.gif; do
   works inspect $file --json
   for tag in '"frames"' '"prompt": ' '"seed": ' '"model": "./model"' '"codes": "32"'; do
