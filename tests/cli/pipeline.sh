@@ -14,6 +14,10 @@ works encode "${data[@]}" -t model/tokenizer.safetensors -o heldout.ptok --split
 [[ $stdout == *'"clips": 5'* ]] || fail "encode --count 5: $stdout"
 works decode train.ptok -t model/tokenizer.safetensors -i 3 -o back.mp4
 works inspect back.mp4
+# A picture of one pixel in a format that does not tell how many frames there are.
+printf 'BM\72\0\0\0\0\0\0\0\66\0\0\0\50\0\0\0\1\0\0\0\1\0\0\0\1\0\30\0%024d\1\2\3\0' 0 | tr 0 '\0' >one.bmp
+works inspect one.bmp
+[[ $stdout == *"size: 1, 1"* && $stdout != *"frames: 0"* ]] || fail "inspect one.bmp: $stdout"
 works train-generator train.ptok -t model/tokenizer.safetensors --heldout heldout.ptok "${tiny[@]}" --steps 4 \
   -o model/generator.safetensors
 [[ $stderr == *bits_per_clip* ]] || fail "train-generator tells no bits per clip: $stderr"
