@@ -134,7 +134,7 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
 {
     sweep_plan *p = &run->plan;
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &p->folder, "FOLDER", NULL, "where cells and report are kept"),
+        CLI_OUTPUT("output", 'o', &p->folder, "FOLDER", NULL, "where cells and report are kept"),
         CLI_TEXT("methods", 'm', &p->methods_text, "LIST", "all", "which are compared"),
         CLI_TEXT("codes", 'k', &p->sizes_text, "LIST", "8192,4096,2048,1024,512,256,128,64",
                  "sizes of the codebook"),

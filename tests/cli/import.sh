@@ -43,6 +43,10 @@ refuses 1 "nowhere" encode synth:shapes+nowhere --frames 5 -t tokenizer.safetens
 many=$(printf '+data%.0s' $(seq 17))
 refuses 2 "more than 16 sets of clips" encode "${many:1}" -t tokenizer.safetensors -o unlike.ptok
 
+# With stderr closed the messages go nowhere, least of all into a shard.
+"$program" import clips -o unheard --size 32 --frames 5 >/dev/null 2>&- || fail "import without stderr: status $?"
+works inspect unheard --details
+
 # One flipped byte in a shard.
 shard=$(find data -name '*.shard' -o -name 'shard*' | head -n 1)
 printf '\xff\xff\xff\xff' | dd of="$shard" bs=1 seek=100 conv=notrunc status=none
