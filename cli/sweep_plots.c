@@ -81,6 +81,10 @@ const sweep_figure sweep_figures[] = {
      "of the processor's package while clips were written",
      "no generators were trained, none was timed (--speed 0), or the machine has no counter of "
      "energy that may be read"},
+    {"machine.device_joules_per_clip", "joules a clip, card", 2,
+     "of the graphics card while clips were written",
+     "no generators were trained, none was timed (--speed 0), or clips were not written on a card "
+     "that counts its energy"},
     {"machine.seconds", "seconds", 0,
      "of all commands of the cell; of a command that was stopped and went on, since it went on",
      NULL},

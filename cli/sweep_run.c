@@ -243,12 +243,13 @@ static json_t *machine(json_t *steps)
         seconds += json_number_value(json_object_get(step, "seconds"));
         peak = fmax(peak, json_number_value(json_object_get(step, "peak_memory")));
     }
-    return json_pack("{s:f, s:I, s:o, s:o, s:o, s:o}", "seconds", seconds, "peak_memory",
+    return json_pack("{s:f, s:I, s:o, s:o, s:o, s:o, s:o}", "seconds", seconds, "peak_memory",
                      (json_int_t)peak, "tokenizer_seconds",
                      or_null(sweep_value(steps, "tokenizer.result.seconds")), "codes_per_second",
                      or_null(sweep_value(eval, "speed.codes_per_second")), "softmax_share",
                      or_null(sweep_value(eval, "speed.softmax_share")), "joules_per_clip",
-                     or_null(sweep_value(eval, "speed.joules_per_clip")));
+                     or_null(sweep_value(eval, "speed.joules_per_clip")), "device_joules_per_clip",
+                     or_null(sweep_value(eval, "speed.device_joules_per_clip")));
 }
 
 static json_t *command_lines(const sweep_steps *steps)

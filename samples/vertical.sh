@@ -109,7 +109,8 @@ table() {
     row "captions right, held-out" '.caption_accuracy | (.heldout // .generated).accuracy | percent' "$@"
     row "codes written a second" '.speed.codes_per_second | figure(0)' "$@"
     row "softmax's share of a training step" '.speed.softmax_share | percent' "$@"
-    row "joules a clip" '.speed.joules_per_clip | figure(2)' "$@"
+    row "joules a clip, processor" '.speed.joules_per_clip | figure(2)' "$@"
+    row "joules a clip, card" '.speed.device_joules_per_clip | figure(2)' "$@"
     ! lost "$i" || gone+=("\`$part\`")
   done
   for file in tokenizer generator; do
