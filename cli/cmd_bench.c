@@ -262,7 +262,8 @@ static poet_status bench(cli_context *context, bench_run *run, json_t *out)
         POET_TRY(bench_sampling(run, run->group, "decode_tokens_per_s", out));
         POET_TRY(bench_sampling(run, 1, "decode_flat_tokens_per_s", out));
     }
-    if (run->only && strcmp(run->only, "kernels") == 0)
+    /* On a card each kernel has a place; on a processor a clip is what counts, unless it is asked for. */
+    if (run->only ? wanted(run, "kernels") : !run->device->backend->host_memory)
         POET_TRY(cli_bench_kernels(context, run->model, &run->kernels, out));
     if (wanted(run, "train-generator"))
         POET_TRY(bench_training(run, out));
@@ -310,7 +311,7 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
             "\n"
             "--only kernels writes clips with --model and says of each operation how often\n"
             "it is called, what it moves and computes, how long that takes at the peaks of\n"
-            "the device, and how long it took.",
+            "the device, and how long it took. On a GPU that is part of every run.",
         .examples = "bench --json --threads 2\n"
                     "bench --only decode --seconds 30",
         .options = options,
