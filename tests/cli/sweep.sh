@@ -57,6 +57,23 @@ cells() {
   done
 }
 
+# kill_when FILE ARGUMENTS...: the program, killed without warning as soon as there is such a file.
+kill_when() {
+  local file=$1
+  shift
+  "$program" "$@" >/dev/null 2>&1 &
+  pid=$!
+  for _ in $(seq 6000); do
+    [ -e "$file" ] && break
+    sleep 0.01
+  done
+  {
+    kill -9 "$pid" || fail "the sweep ended before it could be killed"
+    wait "$pid" || true
+  } 2>/dev/null
+  [ -e "$file" ] || fail "there was no $file"
+}
+
 mkdir whole killed
 cd whole
 works "${sweep[@]}" "${small_grid[@]}"
@@ -66,16 +83,7 @@ cd ..
 cd killed
 works "${sweep[@]}" "${small_grid[@]}" --next
 [ "$(ls sweep/cells)" = features.json ] || fail "--next made $(ls sweep/cells)"
-"$program" "${sweep[@]}" "${small_grid[@]}" --quiet >/dev/null 2>&1 &
-pid=$!
-for _ in $(seq 600); do
-  [ -e sweep/models/retrained-16-s1/tokenizer.json ] && break
-  sleep 0.05
-done
-{
-  kill -9 "$pid" || fail "the sweep ended before it could be killed"
-  wait "$pid" || true
-} 2>/dev/null
+kill_when sweep/models/retrained-16-s1/tokenizer.json "${sweep[@]}" "${small_grid[@]}"
 [ ! -e sweep/cells/retrained-16-s1.json ] || fail "the cell was done before the sweep was killed"
 before=$(stat -c '%i %y' sweep/cells/features.json sweep/models/retrained-16-s1/tokenizer.json)
 works "${sweep[@]}" "${small_grid[@]}" --cell merge-8-s1
@@ -98,22 +106,21 @@ long=(eval sweep "${data[@]}" --threads 1 -m retrained -k 8 --tokenizer-steps 20
 works "${long[@]}" -o whole-long
 [[ $stderr != *"goes on after step"* ]] || fail "a training that was not stopped: $stderr"
 checkpoint=killed-long/models/retrained-8-s1/tokenizer.safetensors.checkpoint
-"$program" "${long[@]}" -o killed-long --quiet >/dev/null 2>&1 &
-pid=$!
-for _ in $(seq 1200); do
-  [ -e $checkpoint ] && break
-  sleep 0.05
-done
-{
-  kill -9 "$pid" || fail "the training ended before it could be killed"
-  wait "$pid" || true
-} 2>/dev/null
-[ -e $checkpoint ] || fail "the killed training left no checkpoint"
+kill_when $checkpoint "${long[@]}" -o killed-long
 works "${long[@]}" -o killed-long
 [[ $stderr =~ $checkpoint": goes on after step "[1-9][0-9]*" of 2000" ]] || fail "the killed training began anew: $stderr"
 diff <(cells whole-long | sed 's/whole-long/killed-long/g') <(cells killed-long) || fail "the cell of a killed training differs"
 works "${long[@]}" -o killed-long
 [[ $stderr != *"cell retrained"* ]] || fail "a cell that is done is made again: $stderr"
+
+# A cell that is being trained on after its codes were merged: the first file of the smaller model is there already.
+finetuned=("${sweep[@]}" -m merge-finetuned -k 16,8 --feature-steps 0 --finetune-steps 60 --captions 0 --distribution 0)
+works "${finetuned[@]}" -o whole-finetuned
+kill_when killed-finetuned/models/merge-finetuned-8-s1/model-8/tokenizer.safetensors "${finetuned[@]}" -o killed-finetuned
+[ ! -e killed-finetuned/cells/merge-finetuned-8-s1.json ] || fail "the cell was done before the sweep was killed"
+works "${finetuned[@]}" -o killed-finetuned
+diff <(cells whole-finetuned | sed 's/whole-finetuned/killed-finetuned/g') <(cells killed-finetuned) ||
+  fail "the cell of a killed fine-tuning differs"
 
 # ---- what comes of it ----
 
