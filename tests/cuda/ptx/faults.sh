@@ -13,9 +13,9 @@ trap 'rm -rf "$scratch"' EXIT
 # For each card, lines of FILE KERNEL N FROM TO CASE: in the first kernel of FILE.ptx whose name matches, the N-th FROM
 # becomes TO.
 faults_75='
-matmul Li64.*IfLb1EES2_IfLb0 1 bar.sync // matmul:m65k33n70
-matmul Li64.*IfLb1EES2_IfLb0 2 bar.sync // matmul:m65k33n70
-matmul Li64.*IfLb1EES2_IfLb0 9 fma.rn.f32 // matmul:m65k33n70
+matmul Li64.*IfLb1EES[0-9]_IfLb0 1 bar.sync // matmul:m65k33n70
+matmul Li64.*IfLb1EES[0-9]_IfLb0 2 bar.sync // matmul:m65k33n70
+matmul Li64.*IfLb1EES[0-9]_IfLb0 9 fma.rn.f32 // matmul:m65k33n70
 matmul few_rowsIfLi1E 1 shfl.sync.bfly shfl.sync.up matmul:m1k33n5y1
 int8 int8_rows 1 dp4a.s32.s32 mad.lo.s32 int8
 conv3d Li64.*seenIfLi1EE11 1 bar.sync // conv3d:b2t3h4w5c3o4k3s3z1
