@@ -85,6 +85,11 @@ static int get(const poet_generator_config *config, const field *f)
     return value;
 }
 
+int poet_generator_head_width(const poet_generator_config *config)
+{
+    return config->width / config->heads;
+}
+
 poet_status poet_generator_config_check(const poet_generator_config *config)
 {
     for (int i = 0; i < FIELDS; i++) {

@@ -14,11 +14,6 @@ int poet_generator_groups(const poet_generator_config *config)
     return grid->t * (grid->h / config->group_h) * (grid->w / config->group_w);
 }
 
-int poet_generator_head_width(const poet_generator_config *config)
-{
-    return config->width / config->heads;
-}
-
 poet_place3 poet_sequence_place(const poet_generator_config *config, int n)
 {
     int rows = config->grid.h / config->group_h, columns = config->grid.w / config->group_w;
