@@ -15,10 +15,11 @@ static poet_status io_error(const char *path, const char *what)
     return POET_FAIL(POET_ERR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
+/* Without O_NONBLOCK a pipe that nobody writes to would be waited for before it is refused. */
 static poet_status open_regular(const char *path, int *fd, size_t *size)
 {
     struct stat st;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0)
         return io_error(path, "cannot be opened");
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {

@@ -1,6 +1,7 @@
 /* bench: how fast this machine trains and writes. One object of figures, each measured on its own. */
 #include "cli/cmd_bench_internal.h"
 #include "cli/device.h"
+#include "cli/joules.h"
 #include "cli/output.h"
 #include "cli/pair.h"
 
@@ -229,14 +230,20 @@ static poet_status bench_generate(cli_context *context, const bench_run *run, js
     char path[64];
     snprintf(path, sizeof path, "/tmp/pocketpoet-bench-%ld.mp4", (long)getpid());
     double best = 1e9, begun = poet_seconds();
+    cli_joules energy;
+    int clips = 0;
+    cli_joules_begin(run->device, &energy);
     while (poet_seconds() - begun < run->seconds || best == 1e9) {
         double start = poet_seconds();
         POET_TRY(generate_once(context, run->model, path));
         double spent = poet_seconds() - start;
         best = spent < best ? spent : best;
+        clips++;
+        cli_joules_look(&energy);
     }
     unlink(path);
     json_object_set_new(out, "generate_seconds", json_real(best));
+    cli_joules_end(&energy, clips, out);
     return POET_OK;
 }
 
@@ -255,7 +262,8 @@ static poet_status bench(cli_context *context, bench_run *run, json_t *out)
         POET_TRY(bench_sampling(run, run->group, "decode_tokens_per_s", out));
         POET_TRY(bench_sampling(run, 1, "decode_flat_tokens_per_s", out));
     }
-    if (run->only && strcmp(run->only, "kernels") == 0)
+    /* On a card each kernel has a place; on a processor a clip is what counts, unless it is asked for. */
+    if (run->only ? wanted(run, "kernels") : !run->device->backend->host_memory)
         POET_TRY(cli_bench_kernels(context, run->model, &run->kernels, out));
     if (wanted(run, "train-generator"))
         POET_TRY(bench_training(run, out));
@@ -287,9 +295,9 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
                 "clips a tokenizer's training step"),
         CLI_INT("streams", 0, &run.kernels.streams, 1, 256, "N", "1", "kernels: clips at once"),
         CLI_DOUBLE("peak-gflops", 0, &run.kernels.gflops, 0, 1e9, "N", "0",
-                   "kernels: of the device; 0: not known"),
+                   "kernels: of the device; 0: what it says of itself"),
         CLI_DOUBLE("peak-gb", 0, &run.kernels.gb, 0, 1e9, "N", "0",
-                   "kernels: GB/s of its memory; 0: not known"),
+                   "kernels: GB/s of its memory; 0: what it says of itself"),
         CLI_FLAG("count", 0, &run.kernels.count, "kernels: only what there is to do, no timing"),
         CLI_END,
     };
@@ -303,7 +311,7 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
             "\n"
             "--only kernels writes clips with --model and says of each operation how often\n"
             "it is called, what it moves and computes, how long that takes at the peaks of\n"
-            "the device, and how long it took.",
+            "the device, and how long it took. On a GPU that is part of every run.",
         .examples = "bench --json --threads 2\n"
                     "bench --only decode --seconds 30",
         .options = options,

@@ -8,7 +8,7 @@
 
 typedef struct cli_kernels {
     int streams;       /* clips at once */
-    double gflops, gb; /* peaks of the device, in 10^9 a second; 0: not known */
+    double gflops, gb; /* peaks of the device, in 10^9 a second; 0: what it says of itself */
     bool count;        /* nothing is run */
 } cli_kernels;
 

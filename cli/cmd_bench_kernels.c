@@ -75,10 +75,12 @@ static void add_rows(const poet_work *work, const poet_profile *profile, json_t 
         json_object_set_new(out, "least_seconds", json_real(least));
 }
 
-static poet_status measure(const cli_kernels *options, poet_generator *generator, json_t *out)
+static poet_status measure(const cli_kernels *options, const poet_device *device,
+                           poet_generator *generator, json_t *out)
 {
     poet_sampling sampling = poet_sampling_defaults();
-    poet_work work = {.bandwidth = options->gb * 1e9, .peak = options->gflops * 1e9};
+    poet_work work = {.bandwidth = options->gb > 0 ? options->gb * 1e9 : device->peak_bandwidth,
+                      .peak = options->gflops > 0 ? options->gflops * 1e9 : device->peak_flops};
     poet_profile profile = {0};
     POET_TRY(poet_generator_count_writing(generator, options->streams, &sampling, &work));
     if (!options->count) {
@@ -86,6 +88,10 @@ static poet_status measure(const cli_kernels *options, poet_generator *generator
         poet_generator_profile_writing(generator, &profile);
         POET_TRY(write_clips(generator, options->streams));
         poet_generator_profile_writing(generator, NULL);
+    }
+    if (work.peak > 0) {
+        json_object_set_new(out, "peak_gflop_per_s", json_real(rounded(work.peak / 1e9)));
+        json_object_set_new(out, "peak_gb_per_s", json_real(rounded(work.bandwidth / 1e9)));
     }
     add_rows(&work, &profile, out);
     return POET_OK;
@@ -97,7 +103,7 @@ poet_status cli_bench_kernels(cli_context *context, const char *model, const cli
     cli_pair pair;
     poet_status status = cli_pair_open(context, model, &pair);
     if (!status)
-        status = measure(options, pair.generator, out);
+        status = measure(options, pair.device, pair.generator, out);
     json_object_set_new(out, "streams", json_integer(options->streams));
     cli_pair_close(&pair);
     return status;

@@ -91,7 +91,7 @@ poet_status cmd_codebook_remap(cli_context *context, int argc, char **argv)
     const cli_option options[] = {
         CLI_PATH("map", 'm', &run.map, "FILE", NULL,
                  "the remap file that codebook shrink wrote beside the smaller tokenizer"),
-        CLI_PATH("output", 'o', &run.output, "FILE.ptok", NULL, "the token file to write"),
+        CLI_OUTPUT("output", 'o', &run.output, "FILE.ptok", NULL, "the token file to write"),
         CLI_END,
     };
     const cli_spec spec = {

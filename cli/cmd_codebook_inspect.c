@@ -154,8 +154,8 @@ poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)
                  "a tokenizer's .safetensors file instead"),
         CLI_LONG("count", 'n', &run.limit, 0, 1000000000, "N", "2000",
                  "at most so many clips; 0: all"),
-        CLI_PATH("picture", 0, &run.picture, "FILE.png", NULL,
-                 "draw every code as a patch, the most used first"),
+        CLI_OUTPUT("picture", 0, &run.picture, "FILE.png", NULL,
+                   "draw every code as a patch, the most used first"),
         CLI_DATA_ROWS(&run.data),
         CLI_END,
     };

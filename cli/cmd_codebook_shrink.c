@@ -185,8 +185,8 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
 {
     const cli_option options[] = {
         CLI_TEXT("codes", 'k', &run->sizes_text, "LIST", NULL, "sizes to make, e.g. 512,256,128"),
-        CLI_PATH("output", 'o', &run->output, "NAME", NULL,
-                 "folders NAME-512, NAME-256 and so on are made"),
+        CLI_OUTPUT("output", 'o', &run->output, "NAME", NULL,
+                   "folders NAME-512, NAME-256 and so on are made"),
         CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
                  "the model to shrink: one that came with the program, or a folder with one"),
         CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,

@@ -144,7 +144,7 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
 {
     encode_run run = {0};
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &run.output, "FILE.ptok", NULL, "the token file to write"),
+        CLI_OUTPUT("output", 'o', &run.output, "FILE.ptok", NULL, "the token file to write"),
         CLI_PATH("tokenizer", 't', &run.model, "FILE", NULL, "the tokenizer's .safetensors file"),
         CLI_CHOICE("split", 0, &run.split, splits, "NAME", "train", "which clips of a dataset"),
         CLI_LONG("count", 'n', &run.limit, 0, 1000000000, "N", "0", "at most so many; 0: all"),
@@ -242,7 +242,7 @@ poet_status cmd_decode(cli_context *context, int argc, char **argv)
 {
     decode_run run = {0};
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &run.output, "FILE", NULL, "MP4, WebM, GIF or PNG by extension"),
+        CLI_OUTPUT("output", 'o', &run.output, "FILE", NULL, "MP4, WebM, GIF or PNG by extension"),
         CLI_PATH("tokenizer", 't', &run.model, "FILE", NULL, "the tokenizer's .safetensors file"),
         CLI_LONG("index", 'i', &run.index, 0, 1000000000, "N", "0", "which clip of the file"),
         CLI_INT("enlarge", 0, &run.enlarge, 1, 32, "N", "1", "pixels of a pixel, a side"),

@@ -5,11 +5,6 @@
 
 static const char synth_prefix[] = "synth:";
 
-static bool is_built_in(const char *spec)
-{
-    return strncmp(spec, synth_prefix, sizeof synth_prefix - 1) == 0;
-}
-
 poet_clip_writer cli_eval_writer(const cli_eval_run *run)
 {
     return (poet_clip_writer){.tokenizer = run->pair.tokenizer,
@@ -116,7 +111,7 @@ poet_status cli_eval_open_reader(cli_eval_run *run)
                    : POET_OK;
     if (!run->pair.generator)
         return POET_FAIL(POET_ERR_ARG, "--reader wants a model with a generator");
-    if (is_built_in(run->spec))
+    if (cli_data_is_built_in(run->spec))
         return POET_FAIL(POET_ERR_ARG, "--reader is for a dataset's folder; %.80s has its own",
                          run->spec);
     POET_TRY(poet_classifier_load(run->pair.device, run->reader_path, &run->reader));
@@ -156,7 +151,7 @@ static poet_status eval_dataset(const cli_eval_run *run, json_t *out)
 
 poet_status cli_eval_captions(cli_eval_run *run, json_t *out)
 {
-    bool built_in = is_built_in(run->spec);
+    bool built_in = cli_data_is_built_in(run->spec);
     if (!run->captions || (!built_in && !run->reader))
         return POET_OK;
     json_t *accuracy = json_object();

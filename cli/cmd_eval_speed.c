@@ -2,8 +2,8 @@
 #include "cli/cmd_eval_internal.h"
 
 #include "base/memory.h"
+#include "cli/joules.h"
 #include "compute/backend.h"
-#include "eval/energy.h"
 
 enum { STEP_CLIPS = 8, PROFILED_STEPS = 5 };
 
@@ -90,23 +90,22 @@ static poet_status write_one(const cli_eval_run *run, const clips *c, int i, int
 
 static poet_status sample(const cli_eval_run *run, const clips *c, int32_t *codes, json_t *out)
 {
-    poet_energy energy;
-    double joules = 0, spent = 0;
+    cli_joules energy;
+    double spent = 0;
     int written = 0;
     POET_TRY(write_one(run, c, 0, codes)); /* makes the programs */
-    bool counted = poet_energy_open(POET_ENERGY_ROOT, &energy);
+    cli_joules_begin(run->pair.device, &energy);
     double begin = poet_seconds();
     while (spent < run->speed_seconds && !poet_task_stopped(run->task)) {
         POET_TRY(write_one(run, c, ++written, codes));
-        joules += poet_energy_read(&energy);
+        cli_joules_look(&energy);
         spent = poet_seconds() - begin;
     }
     if (poet_task_stopped(run->task))
         return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %d clips", written);
     json_object_set_new(out, "codes_per_second",
                         json_real((double)written * (double)c->per_clip / spent));
-    json_object_set_new(out, "joules_per_clip",
-                        counted ? json_real(joules / written) : json_null());
+    cli_joules_end(&energy, written, out);
     return POET_OK;
 }
 

@@ -134,7 +134,7 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
 {
     sweep_plan *p = &run->plan;
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &p->folder, "FOLDER", NULL, "where cells and report are kept"),
+        CLI_OUTPUT("output", 'o', &p->folder, "FOLDER", NULL, "where cells and report are kept"),
         CLI_TEXT("methods", 'm', &p->methods_text, "LIST", "all", "which are compared"),
         CLI_TEXT("codes", 'k', &p->sizes_text, "LIST", "8192,4096,2048,1024,512,256,128,64",
                  "sizes of the codebook"),
@@ -143,6 +143,8 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
                  "of every tokenizer that is trained"),
         CLI_LONG("generator-steps", 0, &p->generator_steps, 0, 1000000000, "N", "1000",
                  "of every generator; 0: tokenizers alone"),
+        CLI_LONG("finetune-steps", 0, &p->finetune_steps, 0, 1000000000, "N", "200",
+                 "of decoder and generator each, in merge-finetuned and control; 0: neither"),
         CLI_LONG("feature-steps", 0, &p->feature_steps, 0, 1000000000, "N", "0",
                  "of the network whose features clips are compared in, which learns the attributes "
                  "of the clips; 0: random weights"),
@@ -175,9 +177,11 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
             "with the same command; no cell is made twice. Several may work in one folder.\n"
             "\n"
             "Methods: retrained (trained with K codes); merge, kmeans, least-used, random\n"
-            "(shrunk from the greatest K of the list); fsq (finite scalar quantization);\n"
-            "factorised (the same, as two codes of the root of K); fewer-tokens (patches of\n"
-            "8 x 8 and more bits a code); residual (two levels of the root of K).\n"
+            "(shrunk from the greatest K of the list); merge-finetuned (and trained on);\n"
+            "control (the greatest K trained on as long); nested (trained for all K at once,\n"
+            "the first K kept); fsq (finite scalar quantization); factorised (the same, as\n"
+            "two codes of the root of K); fewer-tokens (patches of 8 x 8 and more bits a\n"
+            "code); residual (two levels of the root of K).\n"
             "\n" CLI_DATA_HELP,
         .examples = "eval sweep synth:shapes -o sweep\n"
                     "eval sweep synth:shapes -o sweep --list\n"

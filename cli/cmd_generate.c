@@ -1,6 +1,7 @@
 /* generate: from sentences to clips. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/pair.h"
@@ -37,7 +38,7 @@ static poet_status check_prompt(const char *prompt, const char *where)
     return POET_OK;
 }
 
-/* One prompt a line; empty lines are left out. */
+/* One prompt a line; blank lines are left out. */
 static poet_status read_prompts(generate_run *run)
 {
     unsigned char *text;
@@ -51,10 +52,13 @@ static poet_status read_prompts(generate_run *run)
     run->prompts = poet_calloc(lines, sizeof *run->prompts);
     if (!run->prompts)
         return POET_ERR_NOMEM;
-    char *rest = NULL;
-    for (char *line = strtok_r(run->text, "\r\n", &rest); line;
-         line = strtok_r(NULL, "\r\n", &rest)) {
-        POET_TRY(check_prompt(line, run->prompts_file));
+    char *rest = run->text + poet_utf8_mark(run->text), *line, where[4200];
+    for (int number = 1; (line = strsep(&rest, "\n")); number++) {
+        line[strcspn(line, "\r")] = 0;
+        if (!line[strspn(line, " \t")])
+            continue;
+        snprintf(where, sizeof where, "%s:%d", run->prompts_file, number);
+        POET_TRY(check_prompt(line, where));
         run->prompts[run->n++] = line;
     }
     return run->n ? POET_OK : POET_FAIL(POET_ERR_FORMAT, "%s: has no prompts", run->prompts_file);
@@ -109,6 +113,14 @@ static poet_status check_outputs(const generate_run *run)
     return status;
 }
 
+/* A number, or a text where it is too large for the numbers of JSON here. */
+static json_t *seed_json(uint64_t seed)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRIu64, seed);
+    return seed > INT64_MAX ? json_string(text) : json_integer((json_int_t)seed);
+}
+
 static poet_status write_clip(generate_run *run, int i, const poet_clip *clip)
 {
     char seed[24], codes[16], notice[POET_NOTICE_BYTES], *path;
@@ -124,8 +136,8 @@ static poet_status write_clip(generate_run *run, int i, const poet_clip *clip)
         fprintf(stderr, "pocketpoet: %s\n", notice);
     if (!status)
         json_array_append_new(run->clips,
-                              json_pack("{s:s, s:s, s:I}", "clip", path, "prompt", run->prompts[i],
-                                        "seed", (json_int_t)run->seed + i));
+                              json_pack("{s:s, s:s, s:o}", "clip", path, "prompt", run->prompts[i],
+                                        "seed", seed_json(run->seed + (uint64_t)i)));
     poet_free(path);
     return status;
 }
@@ -221,14 +233,14 @@ static poet_status generate(cli_context *context, generate_run *run)
 static poet_status parse(cli_context *context, generate_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &run->output, "FILE", NULL,
-                 "MP4, MOV, WebM, GIF or PNG (a sprite sheet, with JSON beside it) by extension"),
+        CLI_OUTPUT("output", 'o', &run->output, "FILE", NULL,
+                   "MP4, MOV, WebM, GIF or PNG (a sprite sheet, with JSON beside it) by extension"),
         CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
                  "a model that came with the program, or a folder with one"),
         CLI_PATH("prompts", 0, &run->prompts_file, "FILE", NULL,
                  "one prompt a line: out.mp4 becomes out-0001.mp4, out-0002.mp4, ..."),
-        CLI_PATH("sheet", 0, &run->sheet, "FILE.png", NULL,
-                 "also draw the clips as a contact sheet, one row each"),
+        CLI_OUTPUT("sheet", 0, &run->sheet, "FILE.png", NULL,
+                   "also draw the clips as a contact sheet, one row each"),
         CLI_SEED("seed", 's', &run->seed, "1",
                  "another seed, another clip; prompt i of a file takes seed + i"),
         CLI_FLOAT("guidance", 0, &run->sampling.guidance, 0, 100, "G", "1.5",

@@ -32,7 +32,7 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
     static const char *const filters[] = {"smooth", "nearest", NULL};
     a->options = poet_import_defaults();
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &a->folder, "FOLDER", NULL, "where the dataset goes (required)"),
+        CLI_OUTPUT("output", 'o', &a->folder, "FOLDER", NULL, "where the dataset goes (required)"),
         CLI_SIZE("size", 0, &a->size, 8, 4096, "64x64", "of the frames, in pixels"),
         CLI_INT("frames", 'f', &a->options.t, 1, 1025, "N", "17", "frames of a clip"),
         CLI_DOUBLE("fps", 'r', &a->options.fps, 0, 240, "N", "8",

@@ -30,7 +30,7 @@ static bool is_token_file(const char *path)
 {
     static const unsigned char magic[8] = "\x89PTOK\r\n\x1a";
     unsigned char begin[sizeof magic];
-    FILE *file = fopen(path, "rb");
+    FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
     size_t n = file ? fread(begin, 1, sizeof begin, file) : 0;
     if (file)
         fclose(file);
@@ -143,9 +143,10 @@ static poet_status inspect_video(const request *r, json_t **out)
 {
     poet_video_info info;
     POET_TRY(poet_video_probe(r->path, &info));
-    *out = json_pack("{s:[i, i], s:I}", "size", info.source_width, info.source_height, "frames",
-                     (json_int_t)info.source_frames);
-    if (info.source_frames != 1) {
+    *out = json_pack("{s:[i, i]}", "size", info.source_width, info.source_height);
+    if (info.source_frames > 0) /* not every file tells */
+        json_object_set_new(*out, "frames", json_integer((json_int_t)info.source_frames));
+    if (info.source_frames > 1) {
         json_object_set_new(*out, "fps", json_real(info.source_fps));
         json_object_set_new(*out, "seconds", json_real(info.duration));
     }

@@ -322,10 +322,11 @@ static poet_status report(const cli_context *context, const synth_run *run, json
 static poet_status parse(cli_context *context, synth_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_PATH("output", 'o', &run->folder, "FOLDER", NULL,
-                 "write clips and captions.jsonl into this folder"),
-        CLI_PATH("sheet", 0, &run->sheet, "FILE.png", NULL,
-                 "draw the first clips as a contact sheet, one row each, and print their captions"),
+        CLI_OUTPUT("output", 'o', &run->folder, "FOLDER", NULL,
+                   "write clips and captions.jsonl into this folder"),
+        CLI_OUTPUT(
+            "sheet", 0, &run->sheet, "FILE.png", NULL,
+            "draw the first clips as a contact sheet, one row each, and print their captions"),
         CLI_INT("count", 'n', &run->count, 1, 10000000, "N", "16", "how many training clips"),
         CLI_INT("heldout", 0, &run->heldout, 0, 10000000, "N", "0",
                 "how many more of each held-out split: seen and unseen combinations"),

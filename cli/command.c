@@ -1,8 +1,11 @@
 #include "cli/command.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_OPTIONS = 64 };
 
@@ -62,6 +65,49 @@ static poet_status check_operands(const cli_context *context, const cli_spec *sp
     if (context->n_operands > spec->max_operands)
         return POET_FAIL(POET_ERR_ARG, "%s: '%.80s' is one argument too many", context->verb,
                          context->operands[spec->max_operands]);
+    for (int i = 0; i < context->n_operands; i++) {
+        size_t bad;
+        if (!poet_utf8_valid(context->operands[i], strlen(context->operands[i]), &bad))
+            return POET_FAIL(POET_ERR_ARG, "%s: its argument is not valid UTF-8 at byte %zu",
+                             context->verb, bad);
+    }
+    return POET_OK;
+}
+
+static const char *text_of(const cli_option *option)
+{
+    return option->type == CLI_TYPE_TEXT ? *option->target.text : NULL;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+static poet_status check_output(const cli_context *context, const cli_option *options,
+                                const cli_option *output)
+{
+    const char *path = text_of(output);
+    for (int i = 0; i < context->n_operands; i++)
+        if (same_file(path, context->operands[i]))
+            return POET_FAIL(POET_ERR_ARG, "--%s: %s is what %s reads; another name is wanted",
+                             output->name, path, context->verb);
+    for (const cli_option *o = options; o->type; o++) {
+        const char *other = o == output ? NULL : text_of(o);
+        if (other && (same_file(path, other) || (o->writes && strcmp(path, other) == 0)))
+            return POET_FAIL(POET_ERR_ARG, "--%s and --%s: %s cannot be both", output->name,
+                             o->name, path);
+    }
+    return POET_OK;
+}
+
+static poet_status check_outputs(const cli_context *context, const cli_option *options)
+{
+    for (const cli_option *o = options; o->type; o++)
+        if (o->writes && text_of(o))
+            POET_TRY(check_output(context, options, o));
     return POET_OK;
 }
 
@@ -80,6 +126,7 @@ poet_status cli_parse(cli_context *context, const cli_spec *spec, int argc, char
     context->operands = argv + first;
     context->n_operands = argc - first;
     POET_TRY(check_operands(context, spec));
+    POET_TRY(check_outputs(context, options));
     context->progress.quiet = context->quiet;
     return POET_OK;
 }

@@ -23,9 +23,13 @@ typedef struct cli_data {
 
 #define CLI_DATA_HELP                                                                              \
     "DATA is a folder made by 'pocketpoet import', or \"synth:\" with built-in sets:\n"            \
-    "synth:shapes, synth:digits, synth:street, synth:shapes,street.\n"
+    "synth:shapes, synth:digits, synth:street, synth:shapes,street. Several are mixed\n"           \
+    "with a plus, clips taken in turn until each has no more: synth:shapes+my-clips.\n"
 
-/* Opens what the operand names, with these options where the clips are built in. */
+/* Whether the operand names built-in sets alone. */
+bool cli_data_is_built_in(const char *spec);
+
+/* Opens what the operand names, with these options where the clips are built in. A folder may have a plus in its name. */
 poet_status cli_data_open(const char *spec, const cli_data *data, poet_dataset **out);
 
 #endif

@@ -3,6 +3,8 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,11 +44,45 @@ static void print_usage(FILE *out)
             "the limit that was asked for (--max-ooc).\n");
 }
 
-/* A full disk behind stdout shows only here. */
+/* A file would be given the number of a standard stream that is closed, and what is meant for the stream would be written
+ * into the file. Reading only: a result that nobody can see is still an error. */
+static void reserve_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static volatile sig_atomic_t pipe_broken;
+
+static void on_pipe(int number)
+{
+    (void)number;
+    pipe_broken = 1;
+}
+
+/* Who reads the progress may leave before the work is done: the work goes on. */
+static void outlive_readers(void)
+{
+    struct sigaction action = {.sa_handler = on_pipe, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+/* A full disk behind stdout shows only here. Where its reader has left, as in `| head -1`, the program ends as others do:
+ * by the signal, without a word. */
 static poet_status flush_results(void)
 {
     errno = 0;
-    if (fflush(stdout) != 0 || ferror(stdout))
+    bool failed = fflush(stdout) != 0 || ferror(stdout);
+    if (failed && pipe_broken) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    if (failed)
         return POET_FAIL(POET_ERR_IO, "standard output: cannot be written: %s",
                          errno ? strerror(errno) : "an earlier write failed");
     return POET_OK;
@@ -108,6 +144,8 @@ int main(int argc, char **argv)
 {
     static const char *const globals[] = {"help", "--help", "-h", "--version"};
     restart_with_patient_threads(argv);
+    reserve_streams();
+    outlive_readers();
     if (argc < 2) {
         print_usage(stderr);
         return 2;

@@ -1,6 +1,7 @@
 #include "cli/model_card.h"
 
 #include "base/bits.h"
+#include "base/file.h"
 #include "compute/checkpoint.h"
 
 #include <stdio.h>
@@ -8,7 +9,7 @@
 bool cli_is_model_file(const char *path)
 {
     unsigned char begin[9] = {0};
-    FILE *file = fopen(path, "rb");
+    FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
     size_t n = file ? fread(begin, 1, sizeof begin, file) : 0;
     if (file)
         fclose(file);

@@ -1,5 +1,7 @@
 #include "cli/opts.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -90,14 +92,18 @@ static poet_status set_size(const cli_option *o, const char *text)
     return POET_OK;
 }
 
+/* Texts go into results and metadata, which are UTF-8. */
 static poet_status set_text(const cli_option *o, const char *text)
 {
-    size_t bytes = strlen(text);
+    size_t bytes = strlen(text), bad;
     if ((double)bytes < o->min)
         return POET_FAIL(POET_ERR_ARG, "--%s: the %s is empty", o->name, o->value);
     if ((double)bytes > o->max)
         return POET_FAIL(POET_ERR_ARG, "--%s: %zu bytes are more than %.0f", o->name, bytes,
                          o->max);
+    if (!poet_utf8_valid(text, bytes, &bad))
+        return POET_FAIL(POET_ERR_ARG, "--%s: the %s is not valid UTF-8 at byte %zu", o->name,
+                         o->value, bad);
     *o->target.text = text;
     return POET_OK;
 }

@@ -40,6 +40,7 @@ typedef struct cli_size {
 typedef struct cli_option {
     const char *name; /* without the dashes */
     char letter;      /* its short form, or 0 */
+    bool writes;      /* CLI_OUTPUT */
     cli_type type;
 
     union {
@@ -82,12 +83,19 @@ typedef struct cli_option {
 /* WIDTHxHEIGHT, or one number for a square. */
 #define CLI_SIZE(name, letter, target, min, max, fallback, help)                                   \
     CLI_ROW(name, letter, CLI_TYPE_SIZE, size, target, min, max, "WxH", fallback, help)
-/* Any text, also an empty one; points into argv. */
+/* Any UTF-8, also an empty one; points into argv. */
 #define CLI_TEXT(name, letter, target, value, fallback, help)                                      \
     CLI_ROW(name, letter, CLI_TYPE_TEXT, text, target, 0, 1 << 20, value, fallback, help)
 /* A file or folder name. */
 #define CLI_PATH(name, letter, target, value, fallback, help)                                      \
     CLI_ROW(name, letter, CLI_TYPE_TEXT, text, target, 1, 4095, value, fallback, help)
+/* The same, of what the command writes: never what it reads, nor what another option writes. */
+#define CLI_OUTPUT(name_, letter_, target_, value_, fallback_, help_)                              \
+    {                                                                                              \
+        .name = (name_), .letter = (letter_), .type = CLI_TYPE_TEXT, .target.text = (target_),     \
+        .min = 1, .max = 4095, .value = (value_), .fallback = (fallback_), .help = (help_),        \
+        .writes = true                                                                             \
+    }
 /* One of some words; the target gets its index. */
 #define CLI_CHOICE(name_, letter_, target_, choices_, value_, fallback_, help_)                    \
     {                                                                                              \

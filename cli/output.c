@@ -87,7 +87,7 @@ static void print_object(json_t *object, int indent);
 static void print_member(const char *key, json_t *value, int indent)
 {
     printf("%*s%s:", indent, "", key);
-    if (json_is_object(value)) {
+    if (json_is_object(value) && json_object_size(value)) {
         putchar('\n');
         print_object(value, indent + INDENT);
     } else if (is_deep(value)) {
@@ -104,6 +104,8 @@ static void print_member(const char *key, json_t *value, int indent)
         putchar(' ');
         if (json_is_array(value))
             print_list(value, ", ");
+        else if (json_is_object(value))
+            printf("none");
         else
             print_scalar(value);
         putchar('\n');

@@ -1,4 +1,4 @@
-/* The grid of 'eval sweep': which cells there are, what each needs, and the commands that make it.
+/* The grid of 'eval sweep': which cells there are, and what each needs.
  *
  * A cell is (method, K, seed) and is named after it: "merge-128-s1". Every method is set beside the others at the bits of one
  * code of K:
@@ -6,6 +6,11 @@
  *     retrained     a tokenizer trained with K codes, and a generator of them
  *     merge, kmeans, least-used, random
  *                   'codebook shrink' from the cell of the greatest K that was trained with the same seed
+ *     merge-finetuned
+ *                   merge, and then the decoder and the generator are trained on for a number of steps
+ *     control       the same training of the cell of the greatest K itself, whose codes stay: what steps alone bring
+ *     nested        at the greatest K a tokenizer trained so that its first rows are a codebook for every K, and a generator;
+ *                   below, 'codebook shrink' from that to the first K rows
  *     fsq           trained with finite scalar quantization (Mentzer et al. 2023) into exactly K cells
  *     factorised    the same cells, but of two codes of sqrt(K), each on half of the channels, which the generator writes one after
  *                   the other (the factorised vocabulary of MAGVIT-v2, Yu et al. 2024, who write them at once)
@@ -13,16 +18,13 @@
  *                   the greatest K: the bits of a clip are the same, its codes fewer
  *     residual      two levels of sqrt(K) codes
  *
- * A cell that cannot be is left out: fsq where K is no power of two, factorised and residual where it is no power of four (nor
- * factorised without a generator, of which it is a matter), fewer-tokens where no number of levels has the bits.
- *
- * The commands are those of the program, as a user would type them; a method is the options it gives to them. */
+ * A cell that cannot be is left out: merge-finetuned and control where no steps are asked for, fsq where K is no power of two,
+ * factorised and residual where it is no power of four (nor factorised without a generator, of which it is a matter),
+ * fewer-tokens where no number of levels has the bits. */
 #ifndef POET_CLI_SWEEP_CELLS_H
 #define POET_CLI_SWEEP_CELLS_H
 
 #include "cli/data_options.h"
-
-#include "base/memory.h"
 
 typedef enum sweep_method {
     SWEEP_RETRAINED,
@@ -30,6 +32,9 @@ typedef enum sweep_method {
     SWEEP_KMEANS,
     SWEEP_LEAST_USED,
     SWEEP_RANDOM,
+    SWEEP_MERGE_FINETUNED,
+    SWEEP_CONTROL,
+    SWEEP_NESTED,
     SWEEP_FSQ,
     SWEEP_FACTORISED,
     SWEEP_FEWER_TOKENS,
@@ -39,15 +44,17 @@ typedef enum sweep_method {
         SWEEP_METHODS /* no row of the table: the network whose features clips are compared in */
 } sweep_method;
 
-/* What a method is: its name, in a sentence, and what it gives to 'codebook shrink', NULL where it trains. */
+/* What a method is: its name, in a sentence, what it gives to 'codebook shrink', NULL where it shrinks nothing, and whether it
+ * trains on what was shrunk. */
 typedef struct sweep_method_row {
     const char *name, *help, *shrink;
+    bool finetune;
 } sweep_method_row;
 
 /* By method; "features" is the last. */
 extern const sweep_method_row sweep_methods[SWEEP_METHODS + 1];
 
-enum { SWEEP_MAX_SIZES = 24, SWEEP_MAX_STEPS = 6, SWEEP_MAX_WORDS = 96, SWEEP_NAME_BYTES = 48 };
+enum { SWEEP_MAX_SIZES = 24, SWEEP_NAME_BYTES = 48 };
 
 typedef struct sweep_cell {
     sweep_method method;
@@ -70,7 +77,7 @@ typedef struct sweep_plan {
     bool method[SWEEP_METHODS];
     int sizes[SWEEP_MAX_SIZES], n_sizes; /* falling */
     int seeds, patch;
-    int64_t tokenizer_steps, generator_steps, feature_steps, train_clips;
+    int64_t tokenizer_steps, generator_steps, finetune_steps, feature_steps, train_clips;
     int heldout, captions, compared;
     double speed_seconds;
     int threads;
@@ -84,6 +91,9 @@ typedef struct sweep_plan {
 poet_status sweep_plan_cells(sweep_plan *plan);
 void sweep_plan_free(sweep_plan *plan);
 
+/* log2 K, or 0 where K is no power of two. */
+int sweep_whole_bits(int codes);
+
 /* The index of a cell by its name; -1: none. */
 int sweep_plan_find(const sweep_plan *plan, const char *name);
 
@@ -91,23 +101,5 @@ int sweep_plan_find(const sweep_plan *plan, const char *name);
 void sweep_cell_result(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);
 void sweep_cell_folder(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);
 bool sweep_cell_done(const sweep_plan *plan, const sweep_cell *cell);
-
-/* One command: its name in the cell, and the words after "pocketpoet", NULL at the end. */
-typedef struct sweep_step {
-    const char *name;
-    char *words[SWEEP_MAX_WORDS + 1];
-    int n;
-} sweep_step;
-
-typedef struct sweep_steps {
-    sweep_step step[SWEEP_MAX_STEPS];
-    int n;
-    poet_arena *arena;
-    bool failed;
-} sweep_steps;
-
-/* The commands of the cell of that index, in order. Free also after a failure. */
-poet_status sweep_steps_create(const sweep_plan *plan, int index, sweep_steps *out);
-void sweep_steps_free(sweep_steps *steps);
 
 #endif

@@ -8,61 +8,86 @@
 #include <math.h>
 #include <string.h>
 
+static const char no_generator[] = "no generators were trained (--generator-steps 0)",
+                  not_compared[] = "clips were not compared as sets (--distribution 0)",
+                  none_compared[] =
+                      "no generators were trained, or clips not compared (--distribution 0)",
+                  not_timed[] = "no generators were trained, or none was timed (--speed 0)";
+
 const sweep_figure sweep_figures[] = {
-    {"psnr", "PSNR, dB", 2, true,
+    {"psnr", "PSNR, dB", 2,
      "peak signal-to-noise ratio of held-out clips after encoding and decoding, the mean over "
-     "clips"},
-    {"ssim", "SSIM", 4, true, "structural similarity (Wang et al. 2004) of the same"},
-    {"codes_used", "codes used", 0, true, "of all levels, by these clips"},
-    {"perplexity", "perplexity", 1, true, "exp of the entropy of their use"},
-    {"raw_bits_per_clip", "bits per clip, raw", 0, true,
-     "tokens of a clip times log2 of the codes"},
-    {"bits_per_clip", "bits per clip, generator", 0, true,
+     "clips",
+     NULL},
+    {"ssim", "SSIM", 4, "structural similarity (Wang et al. 2004) of the same", NULL},
+    {"codes_used", "codes used", 0, "of all levels, by these clips", NULL},
+    {"perplexity", "perplexity", 1, "exp of the entropy of their use", NULL},
+    {"raw_bits_per_clip", "bits per clip, raw", 0, "tokens of a clip times log2 of the codes",
+     NULL},
+    {"bits_per_clip", "bits per clip, generator", 0,
      "what the generator needs for the codes of a held-out clip, given its caption; lower is "
-     "better "
-     "only between codebooks that keep as much"},
-    {"caption_accuracy_seen", "captions right, seen", 3, true,
+     "better only between codebooks that keep as much",
+     no_generator},
+    {"caption_accuracy_seen", "captions right, seen", 3,
      "share of generated clips in which a reader finds all that the caption says, for combinations "
-     "of attributes that training has"},
-    {"caption_accuracy_heldout", "captions right, held-out", 3, true,
-     "the same for combinations that training does not have; of a dataset: for held-out captions"},
-    {"reconstructed_frechet", "Fréchet distance, reconstructed", 4, true,
+     "of attributes that training has",
+     "no generators were trained, no captions asked for (--captions 0), or the clips are not built "
+     "in: a dataset's held-out captions are not divided into seen and unseen combinations"},
+    {"caption_accuracy_heldout", "captions right, held-out", 3,
+     "the same for combinations that training does not have; of a dataset: for held-out captions",
+     "no generators were trained, no captions asked for (--captions 0), or no reader was trained "
+     "on a dataset's attributes (--feature-steps 0)"},
+    {"reconstructed_frechet", "Fréchet distance, reconstructed", 4,
      "between Gaussians fitted to the features of reconstructed and of real held-out clips; the "
-     "features are our own, so the figure is comparable within this report alone"},
-    {"generated_frechet", "Fréchet distance, generated", 4, true,
-     "the same of clips that the generator writes for the captions of the held-out ones"},
-    {"generated_precision", "precision, generated", 3, false,
-     "share of the generated clips that lie among real ones (Kynkäänniemi et al. 2019)"},
-    {"generated_recall", "recall, generated", 3, false,
-     "share of the real clips that lie among generated ones"},
-    {"generated_density", "density, generated", 3, false,
+     "features are our own, so the figure is comparable within this report alone",
+     not_compared},
+    {"generated_frechet", "Fréchet distance, generated", 4,
+     "the same of clips that the generator writes for the captions of the held-out ones",
+     none_compared},
+    {"generated_precision", "precision, generated", 3,
+     "share of the generated clips that lie among real ones (Kynkäänniemi et al. 2019)",
+     none_compared},
+    {"generated_recall", "recall, generated", 3,
+     "share of the real clips that lie among generated ones", none_compared},
+    {"generated_density", "density, generated", 3,
      "precision that counts how many real neighbourhoods a clip lies in (Naeem et al. 2020); 1 "
-     "where "
-     "both are alike"},
-    {"generated_coverage", "coverage, generated", 3, false,
-     "share of the real clips with a generated one in their neighbourhood"},
-    {"reconstructed_precision", "precision, reconstructed", 3, false,
-     "as above, of reconstructions"},
-    {"reconstructed_recall", "recall, reconstructed", 3, false, "as above, of reconstructions"},
-    {"reconstructed_density", "density, reconstructed", 3, false, "as above, of reconstructions"},
-    {"reconstructed_coverage", "coverage, reconstructed", 3, false, "as above, of reconstructions"},
-    {"samples_median", "tokens a code, median", 0, true,
-     "tokens of the training clips that a code has, of the first level"},
-    {"under_100", "codes below 100 tokens", 3, false, "share of the codes with fewer than 100"},
-    {"machine.codes_per_second", "codes written a second", 0, true,
-     "sampling, one clip at a time, without guidance, all levels"},
-    {"machine.softmax_share", "softmax's share of a step", 3, true,
+     "where both are alike",
+     none_compared},
+    {"generated_coverage", "coverage, generated", 3,
+     "share of the real clips with a generated one in their neighbourhood", none_compared},
+    {"reconstructed_precision", "precision, reconstructed", 3, "as above, of reconstructions",
+     not_compared},
+    {"reconstructed_recall", "recall, reconstructed", 3, "as above, of reconstructions",
+     not_compared},
+    {"reconstructed_density", "density, reconstructed", 3, "as above, of reconstructions",
+     not_compared},
+    {"reconstructed_coverage", "coverage, reconstructed", 3, "as above, of reconstructions",
+     not_compared},
+    {"samples_median", "tokens a code, median", 0,
+     "tokens of the training clips that a code has, of the first level", NULL},
+    {"under_100", "codes below 100 tokens", 3, "share of the codes with fewer than 100", NULL},
+    {"machine.codes_per_second", "codes written a second", 0,
+     "sampling, one clip at a time, without guidance, all levels", not_timed},
+    {"machine.softmax_share", "softmax's share of a step", 3,
      "of the time of a training step of the generator: its last layer and the cross-entropy, "
-     "forward "
-     "and backward"},
-    {"generator_bytes", "generator, bytes", 0, true, "its file"},
-    {"tokenizer_bytes", "tokenizer, bytes", 0, false, "its file"},
-    {"machine.peak_memory", "peak memory, bytes", 0, true,
-     "the most that any command of the cell had resident"},
-    {"machine.joules_per_clip", "joules a clip", 2, true,
-     "of the processor's package while clips were written; none where the machine has no counter"},
-    {"machine.seconds", "seconds", 0, true,
-     "of all commands of the cell; of a command that was stopped and went on, since it went on"},
+     "forward and backward",
+     not_timed},
+    {"generator_bytes", "generator, bytes", 0, "its file", no_generator},
+    {"tokenizer_bytes", "tokenizer, bytes", 0, "its file", NULL},
+    {"machine.peak_memory", "peak memory, bytes", 0,
+     "the most that any command of the cell had resident; memory of a graphics card is not in it",
+     NULL},
+    {"machine.joules_per_clip", "joules a clip", 2,
+     "of the processor's package while clips were written",
+     "no generators were trained, none was timed (--speed 0), or the machine has no counter of "
+     "energy that may be read"},
+    {"machine.device_joules_per_clip", "joules a clip, card", 2,
+     "of the graphics card while clips were written",
+     "no generators were trained, none was timed (--speed 0), or clips were not written on a card "
+     "that counts its energy"},
+    {"machine.seconds", "seconds", 0,
+     "of all commands of the cell; of a command that was stopped and went on, since it went on",
+     NULL},
 };
 const int sweep_n_figures = sizeof sweep_figures / sizeof *sweep_figures;
 
@@ -87,9 +112,9 @@ typedef struct point {
     int seeds;
 } point;
 
-static bool value_of(const sweep_row *row, const char *path, double *out)
+bool sweep_figure_value(const sweep_row *row, const char *key, double *out)
 {
-    json_t *value = sweep_value(row->result, path);
+    json_t *value = sweep_value(row->result, key);
     *out = json_number_value(value);
     return json_is_number(value) && isfinite(*out);
 }
@@ -102,8 +127,8 @@ static bool gather(const sweep_rows *rows, const plot *p, sweep_method method, i
     for (int i = 0; i < rows->n; i++) {
         double x, y;
         const sweep_row *row = &rows->row[i];
-        if (row->cell->method != method || row->cell->codes != codes || !value_of(row, p->x, &x) ||
-            !value_of(row, p->y, &y))
+        if (row->cell->method != method || row->cell->codes != codes ||
+            !sweep_figure_value(row, p->x, &x) || !sweep_figure_value(row, p->y, &y))
             continue;
         out->seeds++;
         out->x += (x - out->x) / out->seeds;
@@ -197,7 +222,9 @@ static int write_script(const sweep_plan *plan, const sweep_rows *rows, FILE *sc
 {
     int n = 0;
     fprintf(script, "set encoding utf8\nset grid\nset key outside below\nset logscale x 2\n"
-                    "set linetype 7 linecolor 'brown'\n");
+                    "set linetype 7 linecolor 'brown'\nset linetype 9 linecolor 'dark-pink'\n"
+                    "set linetype 10 linecolor 'olive'\nset linetype 11 linecolor 'navy'\n"
+                    "set linetype 12 linecolor 'gray50'\n");
     for (int i = 0; i < sweep_n_figures; i++) {
         plot p = {"codes", "K", sweep_figures[i].key, sweep_figures[i].title};
         n += write_plot(plan, rows, &p, n, script);

@@ -132,7 +132,8 @@ static void write_intro(const sweep_plan *plan, const sweep_rows *rows, FILE *ou
         fprintf(out, "'. Generators: %lld steps on %lld clips; options '",
                 (long long)plan->generator_steps, (long long)plan->train_clips);
         write_escaped(plan->generator_options, out);
-        fprintf(out, "'.</p>\n");
+        fprintf(out, "'. Where it says so, both were trained on for %lld steps.</p>\n",
+                (long long)plan->finetune_steps);
     } else {
         fprintf(out, "'. No generators were trained.</p>\n");
     }
@@ -172,30 +173,57 @@ static poet_status write_plots(const sweep_plan *plan, int n, FILE *out)
     return POET_OK;
 }
 
-static void write_table(const sweep_rows *rows, FILE *out)
+static bool any_has(const sweep_rows *rows, const char *key)
 {
+    double value;
+    bool any = false;
+    for (int i = 0; i < rows->n; i++)
+        any |= sweep_figure_value(&rows->row[i], key, &value);
+    return any;
+}
+
+static void write_row(const sweep_row *row, const bool *column, FILE *out)
+{
+    fprintf(out, "<tr><td>%s</td><td>%d</td><td>%d</td><td>%.0f</td>", row->cell->name,
+            row->cell->level_codes, row->cell->levels,
+            json_number_value(json_object_get(row->result, "tokens_per_clip")));
+    for (int f = 0; f < sweep_n_figures; f++) {
+        double value;
+        if (!column[f])
+            continue;
+        if (sweep_figure_value(row, sweep_figures[f].key, &value))
+            fprintf(out, "<td>%.*f</td>", sweep_figures[f].digits, value);
+        else
+            fprintf(out, "<td></td>");
+    }
+    fprintf(out, "</tr>\n");
+}
+
+/* The figures that cells have, and why they do not have the others. */
+static poet_status write_table(const sweep_rows *rows, FILE *out)
+{
+    bool *column = poet_calloc((size_t)sweep_n_figures, sizeof *column);
+    if (!column)
+        return POET_ERR_NOMEM;
     fprintf(out, "<h2>Cells</h2>\n<div class=\"wide\"><table>\n<tr><th>cell</th><th>codes of a "
                  "level</th><th>levels</th><th>tokens a clip</th>");
-    for (int f = 0; f < sweep_n_figures; f++)
-        if (sweep_figures[f].column)
+    for (int f = 0; f < sweep_n_figures; f++) {
+        column[f] = any_has(rows, sweep_figures[f].key);
+        if (column[f])
             fprintf(out, "<th>%s</th>", sweep_figures[f].title);
-    fprintf(out, "</tr>\n");
-    for (int i = 0; i < rows->n; i++) {
-        const sweep_row *row = &rows->row[i];
-        fprintf(out, "<tr><td>%s</td><td>%d</td><td>%d</td><td>%.0f</td>", row->cell->name,
-                row->cell->level_codes, row->cell->levels,
-                json_number_value(json_object_get(row->result, "tokens_per_clip")));
-        for (int f = 0; f < sweep_n_figures; f++) {
-            json_t *value = sweep_value(row->result, sweep_figures[f].key);
-            if (sweep_figures[f].column && json_is_number(value))
-                fprintf(out, "<td>%.*f</td>", sweep_figures[f].digits, json_number_value(value));
-            else if (sweep_figures[f].column)
-                fprintf(out, "<td></td>");
-        }
-        fprintf(out, "</tr>\n");
     }
-    fprintf(out, "</table></div>\n<p>Empty: not measured, or the machine cannot. All figures, with "
-                 "their intervals, are in sweep.csv and sweep.jsonl.</p>\n");
+    fprintf(out, "</tr>\n");
+    for (int i = 0; i < rows->n; i++)
+        write_row(&rows->row[i], column, out);
+    fprintf(out, "</table></div>\n<p>All figures, with their intervals, are in sweep.csv and "
+                 "sweep.jsonl.</p>\n<ul>\n");
+    for (int f = 0; f < sweep_n_figures && rows->n; f++)
+        if (!column[f])
+            fprintf(out, "<li>Not measured: %s. %s.</li>\n", sweep_figures[f].title,
+                    sweep_figures[f].absent ? sweep_figures[f].absent : "Cells do not have it");
+    fprintf(out, "</ul>\n");
+    poet_free(column);
+    return POET_OK;
 }
 
 static void write_meanings(FILE *out)
@@ -239,7 +267,7 @@ static poet_status write_html(const sweep_plan *plan, const sweep_rows *rows, co
     write_intro(plan, rows, out);
     write_methods(plan, out);
     POET_TRY(write_plots(plan, plots, out));
-    write_table(rows, out);
+    POET_TRY(write_table(rows, out));
     write_meanings(out);
     write_commands(rows, out);
     fprintf(out, "</body></html>\n");

@@ -25,17 +25,20 @@ poet_status sweep_write(const sweep_plan *plan, const sweep_rows *rows, const po
 
 /* ---- sweep_plots.c ---- */
 
-/* A figure of the cells: what its plot and its column are called, and what it means. */
+/* A figure of the cells: what its plot and its column are called, what it means, and why no cell may have it. */
 typedef struct sweep_figure {
     const char *key; /* a path in a cell's object */
     const char *title;
-    int digits;  /* after the point, in the table */
-    bool column; /* of the table */
+    int digits; /* after the point, in the table */
     const char *meaning;
+    const char *absent; /* NULL: every cell has it */
 } sweep_figure;
 
 extern const sweep_figure sweep_figures[];
 extern const int sweep_n_figures;
+
+/* The value of a figure in a cell; false: it has none. */
+bool sweep_figure_value(const sweep_row *row, const char *key, double *out);
 
 /* Draws each figure that cells have against K, and then against bits per clip, PSNR and caption accuracy: FOLDER/plots/plot-I.svg
  * for I below *n, which all are *named. *n is 0 without a gnuplot. */

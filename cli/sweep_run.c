@@ -73,16 +73,18 @@ static json_t *settings(const sweep_plan *plan)
     const cli_data *d = &plan->data;
     char size[32];
     snprintf(size, sizeof size, "%dx%d", d->size.w, d->size.h);
-    return json_pack(
-        "{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, s:i, s:i, s:i}",
-        "data", plan->spec, "size", size, "frames", d->frames, "clips", (json_int_t)d->clips,
-        "heldout_clips", (json_int_t)d->heldout, "data_seed", (json_int_t)d->seed,
-        "tokenizer_steps", (json_int_t)plan->tokenizer_steps, "generator_steps",
-        (json_int_t)plan->generator_steps, "feature_steps", (json_int_t)plan->feature_steps,
-        "train_clips", (json_int_t)plan->train_clips, "tokenizer_options", plan->tokenizer_options,
-        "generator_options", plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
-        plan->patch, "count", plan->heldout, "captions", plan->captions, "distribution",
-        plan->compared);
+    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, "
+                     "s:i, s:i, s:i}",
+                     "data", plan->spec, "size", size, "frames", d->frames, "clips",
+                     (json_int_t)d->clips, "heldout_clips", (json_int_t)d->heldout, "data_seed",
+                     (json_int_t)d->seed, "tokenizer_steps", (json_int_t)plan->tokenizer_steps,
+                     "generator_steps", (json_int_t)plan->generator_steps, "finetune_steps",
+                     (json_int_t)plan->finetune_steps, "feature_steps",
+                     (json_int_t)plan->feature_steps, "train_clips", (json_int_t)plan->train_clips,
+                     "tokenizer_options", plan->tokenizer_options, "generator_options",
+                     plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
+                     plan->patch, "count", plan->heldout, "captions", plan->captions,
+                     "distribution", plan->compared);
 }
 
 static poet_status compare(const char *path, json_t *there, json_t *here)
@@ -241,12 +243,13 @@ static json_t *machine(json_t *steps)
         seconds += json_number_value(json_object_get(step, "seconds"));
         peak = fmax(peak, json_number_value(json_object_get(step, "peak_memory")));
     }
-    return json_pack("{s:f, s:I, s:o, s:o, s:o, s:o}", "seconds", seconds, "peak_memory",
+    return json_pack("{s:f, s:I, s:o, s:o, s:o, s:o, s:o}", "seconds", seconds, "peak_memory",
                      (json_int_t)peak, "tokenizer_seconds",
                      or_null(sweep_value(steps, "tokenizer.result.seconds")), "codes_per_second",
                      or_null(sweep_value(eval, "speed.codes_per_second")), "softmax_share",
                      or_null(sweep_value(eval, "speed.softmax_share")), "joules_per_clip",
-                     or_null(sweep_value(eval, "speed.joules_per_clip")));
+                     or_null(sweep_value(eval, "speed.joules_per_clip")), "device_joules_per_clip",
+                     or_null(sweep_value(eval, "speed.device_joules_per_clip")));
 }
 
 static json_t *command_lines(const sweep_steps *steps)

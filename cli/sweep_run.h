@@ -6,7 +6,7 @@
 #ifndef POET_CLI_SWEEP_RUN_H
 #define POET_CLI_SWEEP_RUN_H
 
-#include "cli/sweep_cells.h"
+#include "cli/sweep_steps.h"
 
 #include <jansson.h>
 

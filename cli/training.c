@@ -30,6 +30,7 @@ poet_status cli_training_complete(cli_training *training, const cli_context *con
     if (!training->output)
         return POET_FAIL(POET_ERR_ARG, "%s wants --output FILE.safetensors", context->verb);
     POET_TRY(cli_can_write(training->output, NULL));
+    POET_TRY(training->metrics ? cli_can_write(training->metrics, NULL) : POET_OK);
     size_t room = strlen(training->output) + sizeof ".checkpoint";
     training->checkpoint = poet_alloc(room);
     if (!training->checkpoint)

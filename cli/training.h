@@ -28,7 +28,7 @@ bool cli_training_bf16(const cli_training *training);
 /* Rows for an option table; the defaults that differ between the commands are arguments. */
 #define CLI_TRAINING_ROWS(t, output_help, steps_default, batch_default, rate_default,              \
                           muon_default)                                                            \
-    CLI_PATH("output", 'o', &(t)->output, "FILE", NULL, output_help),                              \
+    CLI_OUTPUT("output", 'o', &(t)->output, "FILE", NULL, output_help),                            \
         CLI_LONG("steps", 'n', &(t)->steps, 1, 1000000000, "N", steps_default,                     \
                  "length of the run, and of the learning-rate schedule"),                          \
         CLI_INT("batch", 'b', &(t)->batch, 1, 4096, "N", batch_default, "clips a step"),           \
@@ -42,7 +42,7 @@ bool cli_training_bf16(const cli_training *training);
         CLI_FLOAT("average", 0, &(t)->average, 0, 0.99999, "D", "0",                               \
                   "keep a running average of weights with this decay; 0: none"),                   \
         CLI_SEED("seed", 's', &(t)->seed, "1", "of weights and of the order of clips"),            \
-        CLI_PATH("metrics", 0, &(t)->metrics, "FILE.jsonl", NULL, "a line for every log"),         \
+        CLI_OUTPUT("metrics", 0, &(t)->metrics, "FILE.jsonl", NULL, "a line for every log"),       \
         CLI_LONG("log-every", 0, &(t)->log_steps, 1, 1000000000, "N", "50",                        \
                  "steps between two lines of the log"),                                            \
         CLI_LONG("report-every", 0, &(t)->report_steps, 0, 1000000000, "N", "0",                   \

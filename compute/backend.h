@@ -53,6 +53,8 @@ typedef struct poet_backend {
     void (*close)(poet_device *device);
     poet_status (*alloc)(poet_device *device, size_t bytes, void **out);
     void (*free)(poet_device *device, void *memory);
+    /* Joules that it has used since it was first asked; false, or NULL: nothing counts them. */
+    bool (*energy)(poet_device *device, double *joules);
     /* How much there is, and how much of it is free, bytes; NULL: the host's, of which there is always more. */
     poet_status (*memory)(poet_device *device, size_t *left, size_t *most);
     poet_status (*copy)(poet_device *device, void *dst, const void *src, size_t bytes,
@@ -87,6 +89,7 @@ struct poet_device {
     int threads; /* what a parallel kernel uses; a checkpoint records it */
     const char *
         name; /* the card, e.g. "NVIDIA GeForce GTX 1080, sm_61, 8.6 GB"; NULL: the backend says it all */
+    double peak_flops, peak_bandwidth; /* FLOP/s in f32 and bytes/s, at best; 0: not known */
 };
 
 /* Sets memory functions and all kernels to the reference: host memory, one thread, sums in double,
@@ -122,6 +125,9 @@ bool poet_device_records(const poet_device *device);
 poet_status poet_device_replay(poet_device *device, poet_launch launch, void *opaque,
                                poet_recording **recording);
 void poet_device_forget(poet_device *device, poet_recording **recording);
+
+/* Joules that the device has used since it was first asked for; false: nothing counts them. */
+bool poet_device_energy(poet_device *device, double *joules);
 
 /* Waits for all that was started; the first error of it. */
 poet_status poet_device_wait(poet_device *device);

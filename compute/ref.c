@@ -143,6 +143,11 @@ void poet_device_forget(poet_device *device, poet_recording **recording)
     *recording = NULL;
 }
 
+bool poet_device_energy(poet_device *device, double *joules)
+{
+    return device->backend->energy && device->backend->energy(device, joules);
+}
+
 poet_status poet_device_wait(poet_device *device)
 {
     return device->backend->sync(device);

@@ -134,7 +134,10 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
         status = poet_checkpoint_load(checkpoint, params);
     }
     poet_checkpoint_close(checkpoint);
-    return status ? status : trim_metrics(config->metrics, *step);
+    POET_TRY(status);
+    poet_task_message(config->task, "%s: goes on after step %" PRId64 " of %" PRId64,
+                      config->checkpoint, *step, config->optim.steps);
+    return trim_metrics(config->metrics, *step);
 }
 
 void poet_train_announce(const poet_train_config *config, const poet_params *params,

@@ -1,6 +1,7 @@
 #include "datasets/dataset.h"
 
 #include "base/memory.h"
+#include "datasets/mixture_internal.h"
 #include "datasets/shards_internal.h"
 
 #include <string.h>
@@ -14,7 +15,8 @@ typedef struct synth_part {
 } synth_part;
 
 struct poet_dataset {
-    poet_shards *shards; /* NULL: synth */
+    poet_mixture mixture; /* n 0: none, but one of these two */
+    poet_shards *shards;  /* NULL: synth */
     synth_part part[MAX_PARTS];
     int parts;
     poet_synth_options synth;
@@ -99,15 +101,46 @@ poet_status poet_dataset_open(const char *spec, const poet_dataset_options *opti
     return POET_OK;
 }
 
+poet_status poet_dataset_mix(poet_dataset *const *sources, int n, poet_dataset **out)
+{
+    poet_status status = POET_OK;
+    poet_dataset *d = *out = poet_calloc(1, sizeof *d);
+    poet_clip first = poet_dataset_geometry(sources[0]);
+    for (int i = 0; i < n && !d; i++)
+        poet_dataset_close(sources[i]);
+    if (!d)
+        return POET_ERR_NOMEM;
+    for (int i = 0; i < n; i++) {
+        poet_clip own = poet_dataset_geometry(sources[i]);
+        d->mixture.source[d->mixture.n++] = sources[i];
+        if (!status && (own.t != first.t || own.h != first.h || own.w != first.w))
+            status = POET_FAIL(POET_ERR_MISMATCH,
+                               "clips of %d frames of %dx%d and of %d of %dx%d cannot be mixed",
+                               first.t, first.w, first.h, own.t, own.w, own.h);
+    }
+    for (int split = 0; split < POET_SPLITS; split++)
+        d->count[split] = poet_mixture_count(&d->mixture, (poet_split)split);
+    if (status) {
+        poet_dataset_close(d);
+        *out = NULL;
+    }
+    return status;
+}
+
 void poet_dataset_close(poet_dataset *dataset)
 {
-    if (dataset)
-        poet_shards_close(dataset->shards);
+    if (!dataset)
+        return;
+    for (int i = 0; i < dataset->mixture.n; i++)
+        poet_dataset_close(dataset->mixture.source[i]);
+    poet_shards_close(dataset->shards);
     poet_free(dataset);
 }
 
 poet_clip poet_dataset_geometry(const poet_dataset *d)
 {
+    if (d->mixture.n)
+        return poet_dataset_geometry(d->mixture.source[0]);
     if (d->shards) {
         const poet_manifest *m = poet_shards_manifest(d->shards);
         return (poet_clip){.t = m->t, .h = m->h, .w = m->w, .fps = m->fps};
@@ -159,6 +192,10 @@ static poet_status read_example(const poet_dataset *d, poet_split split, uint64_
         return POET_FAIL(POET_ERR_ARG, "clip %llu is outside the %llu %s clips",
                          (unsigned long long)index, (unsigned long long)d->count[split],
                          poet_split_name(split));
+    if (d->mixture.n) {
+        const poet_dataset *source = poet_mixture_find(&d->mixture, split, index, &index);
+        return read_example(source, split, index, pixels, out);
+    }
     const poet_clip_entry *entry =
         d->shards ? poet_shards_find(d->shards, split == POET_SPLIT_SEEN, index) : NULL;
     poet_status status =
@@ -190,6 +227,11 @@ void poet_dataset_name(const poet_dataset *d, poet_split split, uint64_t index,
     *out = 0;
     if (index >= d->count[split])
         return;
+    if (d->mixture.n) {
+        const poet_dataset *source = poet_mixture_find(&d->mixture, split, index, &index);
+        poet_dataset_name(source, split, index, out);
+        return;
+    }
     if (!d->shards) {
         snprintf(out, POET_CLIP_NAME_BYTES, "%s/%llu", poet_split_name(split),
                  (unsigned long long)index);
@@ -204,6 +246,8 @@ void poet_dataset_name(const poet_dataset *d, poet_split split, uint64_t index,
 
 poet_status poet_dataset_verify(const poet_dataset *dataset, const poet_task *task)
 {
+    for (int i = 0; i < dataset->mixture.n; i++)
+        POET_TRY(poet_dataset_verify(dataset->mixture.source[i], task));
     return dataset->shards ? poet_shards_verify(dataset->shards, task) : POET_OK;
 }
 

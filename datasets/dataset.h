@@ -42,6 +42,13 @@ poet_status poet_dataset_open(const char *spec, const poet_dataset_options *opti
                               poet_dataset **out);
 void poet_dataset_close(poet_dataset *dataset);
 
+enum { POET_MAX_SOURCES = 16 };
+
+/* Several datasets (1 .. POET_MAX_SOURCES) as one, which owns them: closed with it, and also after a failure. In every split they
+ * are taken in turn, each until it has no more, so that none of their clips is left out. The rate is the first one's.
+ * MISMATCH where frames, height or width differ. */
+poet_status poet_dataset_mix(poet_dataset *const *sources, int n, poet_dataset **out);
+
 /* Frames, height, width and rate of every clip; no pixels. */
 poet_clip poet_dataset_geometry(const poet_dataset *dataset);
 

@@ -35,6 +35,7 @@
 typedef enum poet_import_reason {
     POET_IMPORT_BAD_LINE,    /* a line of captions that is not JSON, CSV, or lacks a file */
     POET_IMPORT_BAD_CAPTION, /* empty, not UTF-8, or longer than 4,096 bytes */
+    POET_IMPORT_BAD_NAME,    /* of a file, not UTF-8 */
     POET_IMPORT_REPEATED,    /* a file that an earlier line has named */
     POET_IMPORT_NO_FILE,     /* a caption without its clip */
     POET_IMPORT_NO_CAPTION,  /* a video in the folder that no caption names */

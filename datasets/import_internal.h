@@ -1,4 +1,5 @@
-/* The list of what is to be imported, read from captions (import_list.c), and its use (import.c). */
+/* The list of what is to be imported, read from captions (import_list.c) and
+ * found in the folder (import_walk.c), and its use (import.c). */
 #ifndef POET_DATASETS_IMPORT_INTERNAL_H
 #define POET_DATASETS_IMPORT_INTERNAL_H
 
@@ -39,6 +40,13 @@ typedef struct poet_import_sink {
 poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,
                                   poet_import_list *out);
 void poet_import_list_free(poet_import_list *list);
+
+typedef poet_status (*poet_import_visit)(const poet_import_sink *sink, poet_import_list *list,
+                                         const char *file);
+
+/* Calls visit for every video in the folder and below, in the order of their names, which are relative to the folder. */
+poet_status poet_import_walk(const poet_import_sink *sink, poet_import_list *list,
+                             poet_import_visit visit);
 
 /* One row of RFC 4180 from *at (advanced): up to `room` fields are unescaped in place. The number of
  * fields in the row, or -1 when a quote does not end. */

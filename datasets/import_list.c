@@ -2,14 +2,13 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CAPTION = 4096, MAX_DEPTH = 16, COLUMNS = 16 };
+enum { MAX_CAPTION = 4096, COLUMNS = 16 };
 
 static const size_t captions_limit = (size_t)1 << 30;
 
@@ -29,38 +28,19 @@ static void skip(const poet_import_sink *sink, poet_import_reason reason, const 
 
 /* --- captions --- */
 
-/* Length of the UTF-8 character at p, 0 when it is none (RFC 3629). */
-static int character(const unsigned char *p)
-{
-    static const unsigned lowest[5] = {0, 0, 0x80, 0x800, 0x10000};
-    int length = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
-    unsigned code = length == 1 ? *p : *p & (0x7FU >> length);
-    for (int i = 1; i < length; i++) {
-        if (p[i] >> 6 != 2)
-            return 0;
-        code = code << 6 | (p[i] & 0x3FU);
-    }
-    bool valid = length && code >= lowest[length] && code <= 0x10FFFF && code >> 11 != 0x1B;
-    return valid ? length : 0;
-}
-
 /* Checks UTF-8, and turns every run of blanks, line ends and control characters into one space;
  * none at the ends. What is wrong, or NULL. */
 static const char *clean_caption(char *text, bool may_be_empty)
 {
     char *write = text;
-    for (const char *read = text; *read;) {
-        int length = character((const unsigned char *)read);
-        if (!length)
-            return "its caption is not UTF-8";
-        if ((unsigned char)*read <= ' ' || *read == 127) {
-            if (write > text && write[-1] != ' ')
-                *write++ = ' ';
-        } else {
-            memmove(write, read, (size_t)length);
-            write += length;
-        }
-        read += length;
+    if (!poet_utf8_valid(text, strlen(text), NULL))
+        return "its caption is not UTF-8";
+    for (const char *read = text; *read; read++) {
+        bool blank = (unsigned char)*read <= ' ' || *read == 127;
+        if (!blank)
+            *write++ = *read;
+        else if (write > text && write[-1] != ' ')
+            *write++ = ' ';
     }
     if (write > text && write[-1] == ' ')
         write--;
@@ -91,13 +71,26 @@ static poet_import_side parse_side(const poet_import_sink *sink, const char *whe
     return POET_SIDE_OPEN;
 }
 
+/* "./clip.mp4", as find writes it, is the clip.mp4 that a walk finds. */
+static const char *without_dot(const char *file)
+{
+    while (file[0] == '.' && file[1] == '/')
+        file += 1 + strspn(file + 1, "/");
+    return file;
+}
+
 /* Copies an item into the list. caption is cleaned in place. */
 static poet_status add(const poet_import_sink *sink, poet_import_list *list,
                        const poet_import_item *item, char *caption)
 {
+    const char *file = without_dot(item->file);
     const char *wrong = clean_caption(caption, sink->uncaptioned);
+    if (!poet_utf8_valid(file, strlen(file), NULL)) {
+        skip(sink, POET_IMPORT_BAD_NAME, file, "its name is not UTF-8");
+        return POET_OK;
+    }
     if (wrong) {
-        skip(sink, POET_IMPORT_BAD_CAPTION, item->file, wrong);
+        skip(sink, POET_IMPORT_BAD_CAPTION, file, wrong);
         return POET_OK;
     }
     if (list->count == list->room) {
@@ -109,7 +102,7 @@ static poet_status add(const poet_import_sink *sink, poet_import_list *list,
         list->room = room;
     }
     poet_import_item copy = {.side = item->side};
-    copy.file = poet_arena_strdup(list->arena, item->file);
+    copy.file = poet_arena_strdup(list->arena, file);
     copy.caption = poet_arena_strdup(list->arena, caption);
     copy.source = item->source ? poet_arena_strdup(list->arena, item->source) : copy.file;
     copy.attributes = poet_arena_strdup(list->arena, item->attributes);
@@ -185,8 +178,6 @@ static poet_status read_csv(const poet_import_sink *sink, char *text, size_t siz
     char *field[COLUMNS], *at = text;
     if (strlen(text) != size)
         return POET_FAIL(POET_ERR_FORMAT, "%s/captions.csv: holds zero bytes", sink->folder);
-    if (strncmp(at, "\xEF\xBB\xBF", 3) == 0)
-        at += 3;
     int columns = poet_csv_row(&at, field, COLUMNS);
     int file = find_column(field, columns, "file"),
         caption = find_column(field, columns, "caption");
@@ -215,58 +206,7 @@ static poet_status read_csv(const poet_import_sink *sink, char *text, size_t siz
     return POET_OK;
 }
 
-/* --- files in folders --- */
-
-static bool is_video(const char *name)
-{
-    static const char *const extensions[] = {"mp4", "mov", "mkv",  "webm", "avi", "gif",
-                                             "m4v", "mpg", "mpeg", "ogv",  "wmv", "flv"};
-    char extension[16];
-    poet_path_extension(name, extension);
-    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
-        if (strcmp(extension, extensions[i]) == 0)
-            return true;
-    return false;
-}
-
-typedef poet_status (*visit_fn)(const poet_import_sink *sink, poet_import_list *list,
-                                const char *file);
-
-static int not_hidden(const struct dirent *entry)
-{
-    return entry->d_name[0] != '.';
-}
-
-/* Calls visit for every video below folder/below, in the order of their names. */
-static poet_status walk(const poet_import_sink *sink, poet_import_list *list, const char *below,
-                        int depth, visit_fn visit)
-{
-    struct dirent **entry = NULL;
-    char *path = poet_path_join(sink->folder, below);
-    if (!path)
-        return POET_ERR_NOMEM;
-    const char *here = *below ? path : sink->folder;
-    int count = scandir(here, &entry, not_hidden, alphasort);
-    poet_status status = POET_OK;
-    if (count < 0)
-        status = POET_FAIL(POET_ERR_IO, "%s: cannot be read: %s", here, strerror(errno));
-    for (int i = 0; i < count; i++) {
-        char *file = poet_path_join(below, entry[i]->d_name);
-        char *full = file ? poet_path_join(sink->folder, file) : NULL;
-        if (!full)
-            status = POET_ERR_NOMEM;
-        else if (status == POET_OK && poet_is_directory(full) && depth < MAX_DEPTH)
-            status = walk(sink, list, file, depth + 1, visit);
-        else if (status == POET_OK && is_video(file))
-            status = visit(sink, list, file);
-        poet_free(full);
-        poet_free(file);
-        free(entry[i]);
-    }
-    free(entry);
-    poet_free(path);
-    return status;
-}
+/* --- captions beside files --- */
 
 static poet_status add_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
                                    const char *file)
@@ -300,7 +240,7 @@ static poet_status add_with_text(const poet_import_sink *sink, poet_import_list 
         skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
     } else {
         poet_import_item item = {.file = file, .attributes = "{}"};
-        status = add(sink, list, &item, (char *)text);
+        status = add(sink, list, &item, (char *)text + poet_utf8_mark((char *)text));
     }
 done:
     poet_free(text);
@@ -475,16 +415,16 @@ static poet_status read_captions(const poet_import_sink *sink, poet_import_list 
         POET_TRY(status);
         if (!there)
             continue;
-        status = i ? read_csv(sink, (char *)text, size, list)
-                   : read_jsonl(sink, (char *)text, size, list);
+        size_t mark = poet_utf8_mark((char *)text);
+        status = (i ? read_csv : read_jsonl)(sink, (char *)text + mark, size - mark, list);
         poet_free(text);
         POET_TRY(status);
         POET_TRY(keep_present(sink, list));
         list->captioned = list->count;
-        POET_TRY(walk(sink, list, "", 0, find_uncaptioned));
+        POET_TRY(poet_import_walk(sink, list, find_uncaptioned));
         return drop_missing(sink, list);
     }
-    return walk(sink, list, "", 0, add_with_text);
+    return poet_import_walk(sink, list, add_with_text);
 }
 
 poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,

@@ -68,8 +68,8 @@ typedef struct poet_bpe_encoded {
 } poet_bpe_encoded;
 
 /* Writes BEGIN, the tokens of text[0..bytes), END, and PAD up to max (>= 2) ids. Any bytes are
- * accepted; ask poet_utf8_valid first where only UTF-8 is wanted. Truncation keeps whole pieces,
- * so that no UTF-8 character, and no word that is shorter than a piece, is left half.
+ * accepted; ask poet_utf8_valid (base/utf8.h) first where only UTF-8 is wanted. Truncation keeps
+ * whole pieces, so that no UTF-8 character, and no word that is shorter than a piece, is left half.
  * ARG for max < 2, and under POET_BPE_REFUSE when the text does not fit; ids are then unspecified.
  * Allocates nothing. */
 poet_status poet_bpe_encode(const poet_bpe *bpe, const char *text, size_t bytes,
@@ -92,10 +92,5 @@ poet_status poet_bpe_to_text(const poet_bpe *bpe, char **text);
  * POET_BPE_PIECE_BYTES bytes, too many merges. The sentence does not name the file: add it with
  * poet_context. */
 poet_status poet_bpe_from_text(const char *text, poet_bpe **out);
-
-/* Whether text is UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above
- * U+10FFFF, nothing cut off. If not, *bad_offset (may be NULL) is where the first bad sequence
- * begins. */
-bool poet_utf8_valid(const char *text, size_t bytes, size_t *bad_offset);
 
 #endif

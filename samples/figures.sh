@@ -1,11 +1,14 @@
 #!/bin/bash
-# samples/figures.sh [OUT.md]
-# Measures the sample model and this machine, and writes docs/figures.md. Takes some minutes; run it when nothing else runs.
+# samples/figures.sh [OUT.md [FOLDER]]
+# Measures the sample models and this machine, and writes docs/figures.md. Takes some minutes, and a quarter of an hour more
+# where FOLDER has the captioned clips of the model of characters, as for sprites.sh: a reader of their attributes is trained
+# first. Run it when nothing else runs.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
-out=${1:-$repository/docs/figures.md}
+out=$(realpath "${1:-$repository/docs/figures.md}")
+folder=${2:-} work=$repository/build/figures
 install_packages "${build_packages[@]}" jq
 build_preset release pocketpoet
 poet=$repository/build/release/pocketpoet
@@ -23,23 +26,38 @@ def share: "\(.accuracy | percent)% (\(.interval[0] | percent) to \(.interval[1]
 def scores(name): [name + ", every attribute", (. | share)],
   (.attributes | to_entries[] | [name + ", " + .key, (.value | share)]);
 '
-eval_rows='
+model_rows='
   ["held-out PSNR", "\(.psnr | round_to(2)) ± \(.psnr_interval | round_to(2)) dB, \(.clips) clips"],
   ["SSIM", (.ssim | round_to(3))],
   ["codes in use, perplexity", "\(.codes_used) of \(.codes), \(.perplexity | round_to(1))"],
   ["bits per clip", "\(.bits_per_clip | round_to(0)) ± \(.bits_per_clip_interval | round_to(0))"],
+'
+eval_rows=$model_rows'
   (.caption_accuracy |
     (.seen | scores("written, seen combinations")), (.heldout | scores("written, held-out combinations")),
     (.reader | to_entries[] | .key as $split | .value | to_entries[] |
       ["the reader on \(.key) clips, \($split)", (.value | share)]))'
+sprite_rows=$model_rows'
+  (.caption_accuracy | to_entries[] | select(.value | type == "object") | .key as $set | .value | scores("\($set) clips"))'
 bench_rows='to_entries[] | select(.value | type == "number") | [.key, (.value | round_to(2))]'
 
+# The clips of FOLDER and a reader of them, made once.
+make_reader() {
+  mkdir -p "$work"
+  [ -e "$work/clips" ] || "$poet" import "$folder" -o "$work/clips" --size 64x64 --frames 17
+  [ -e "$work/reader.safetensors" ] || "$poet" train-reader "$work/clips" -o "$work/reader.safetensors" --steps 4000 \
+    --attributes subject,action,direction,background
+}
+
+[ -z "$folder" ] || make_reader >&2
 {
   printf '# Figures\n\nWritten by `samples/figures.sh` on %s, 2 threads, pocketpoet %s. Intervals are of 95%%.\n' \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$("$poet" --version | cut -d' ' -f2)"
   table "The sample model on held-out clips" "$eval_rows" eval synth:shapes --model shapes --threads 2
   table "Speed, 320 codes a clip" "$bench_rows" bench --threads 2
   table "Speed, 1,280 codes a clip" "$bench_rows" bench --threads 2 --tokens 1280 --batch 4 --only decode
+  [ -z "$folder" ] || { cd "$work"; table "The model of characters on held-out clips" "$sprite_rows" eval clips \
+    --model sprites --threads 2 --reader reader.safetensors --captions 300 --count 64; }
 } >"$out.tmp"
 mv "$out.tmp" "$out"
 echo "figures: $out"

@@ -1,11 +1,29 @@
-# Sourced by train.sh and sprites.sh: from clips to a model, stage after stage. A stage whose file is there is done; one
+# Sourced by the scripts that train: from clips to a model, stage after stage. A stage whose file is there is done; one
 # that was interrupted goes on from its checkpoint.
+
+program=${POCKETPOET:-$repository/build/release/pocketpoet}
+
+# build_program PACKAGE...: builds the program, with these packages beside those it needs, unless $POCKETPOET names one.
+build_program() {
+  [ -z "${POCKETPOET:-}" ] || return 0
+  install_packages "${build_packages[@]}" "$@"
+  build_preset release pocketpoet
+}
 
 # stage FILE COMMAND...
 stage() {
   local file=$1
   shift
   [ -e "$file" ] || "$@"
+}
+
+# kept FILE COMMAND...: the same for what a command prints; the file is there when all of it is.
+kept() {
+  local file=$1
+  shift
+  [ ! -e "$file" ] || return 0
+  "$@" >"$file.tmp"
+  mv "$file.tmp" "$file"
 }
 
 # encode_clips NAME DATA [OPTION...]: the tokens of training clips and of held-out ones, NAME.ptok and NAME-heldout.ptok.
@@ -32,7 +50,7 @@ train_generator() {
 # Pictures, frames of clips (picture_encoding says which), are learned before clips: a step on them is cheap, and what a
 # thing looks like is most of what there is to learn. No picture_options, no pictures.
 train_model() {
-  local model=$1 work=$2 poet=$repository/build/release/pocketpoet
+  local model=$1 work=$2 poet=$program
   local tokenizer=$work/tokenizer.safetensors count encode_options
   shift 2
   mkdir -p "$model" "$work"

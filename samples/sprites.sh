@@ -13,10 +13,9 @@ folder=${1:?"usage: samples/sprites.sh FOLDER [MODEL_FOLDER [WORK_FOLDER]]"}
 model=${2:-$repository/samples/models/sprites}
 work=${3:-$repository/build/train-sprites}
 
-install_packages "${build_packages[@]}" gnuplot-nox
-build_preset release pocketpoet
+build_program gnuplot-nox
 mkdir -p "$work"
-stage "$work/clips" "$repository/build/release/pocketpoet" import "$folder" -o "$work/clips" --size 64x64 --frames 17
+stage "$work/clips" "$program" import "$folder" -o "$work/clips" --size 64x64 --frames 17
 
 tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 14000 --report-every 2000)
 network_options=(--width 256 --layers 4 --slot-width 128 --text 40)

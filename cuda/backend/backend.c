@@ -75,6 +75,11 @@ static poet_status device_memory(poet_device *device, size_t *left, size_t *most
     return poet_runtime_memory(of(device), left, most);
 }
 
+static bool device_energy(poet_device *device, double *joules)
+{
+    return poet_runtime_energy(of(device), joules);
+}
+
 static poet_status device_copy(poet_device *device, void *dst, const void *src, size_t bytes,
                                poet_copy direction)
 {
@@ -223,6 +228,7 @@ static void fill_table(void)
                            .close = device_close,
                            .alloc = device_alloc,
                            .free = device_free,
+                           .energy = device_energy,
                            .memory = device_memory,
                            .copy = device_copy,
                            .sync = device_sync,

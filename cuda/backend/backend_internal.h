@@ -15,6 +15,8 @@ typedef struct poet_cuda_device {
     char name[128]; /* "NVIDIA GeForce GTX 1080, sm_61, 8.0 GB" */
     poet_stream stream;
     poet_fault *fault; /* in device memory */
+    int capability;    /* 61: compute capability 6.1 */
+    void *energy;      /* the runtime's counter; NULL: not asked for yet, or there is none */
 } poet_cuda_device;
 
 typedef struct poet_cuda_op {
@@ -66,6 +68,12 @@ static inline int poet_cuda_count(const poet_tensor *t)
 static inline int poet_cuda_span(const poet_tensor *t, int from, int to)
 {
     return (int)poet_shape_span(&t->shape, from, to);
+}
+
+/* Whether the products of a call whose first operand this is go to tensor cores: those of Turing and older have no bf16. */
+static inline bool poet_cuda_tensor_cores(const poet_cuda_device *device, poet_operand first)
+{
+    return first.bf16 && device->capability >= 80;
 }
 
 static inline poet_operand poet_cuda_operand(const poet_call *call, int i)

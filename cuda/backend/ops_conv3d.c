@@ -2,7 +2,7 @@
 #include "cuda/backend/backend_internal.h"
 #include "cuda/kernels/conv3d.h"
 
-/* Each has two of x, w and y among its tensors. */
+/* Each has two of x, w and y among its tensors. Without tensor cores. */
 static poet_conv3d_sizes sizes_of(const poet_call *call)
 {
     const poet_tensor *w = call->op == POET_OP_CONV3D_DW ? call->dst[0] : call->src[1];
@@ -18,9 +18,16 @@ static poet_conv3d_sizes sizes_of(const poet_call *call)
                                .co = (int)kernel[0]};
 }
 
-static int run_conv3d(const poet_cuda_device *device, const poet_call *call)
+static poet_conv3d_sizes sizes_on(const poet_cuda_device *device, const poet_call *call)
 {
     poet_conv3d_sizes sizes = sizes_of(call);
+    sizes.tensor_cores = poet_cuda_tensor_cores(device, poet_cuda_operand(call, 0));
+    return sizes;
+}
+
+static int run_conv3d(const poet_cuda_device *device, const poet_call *call)
+{
+    poet_conv3d_sizes sizes = sizes_on(device, call);
     const float *bias = call->n_src > 2 ? poet_cuda_src(call, 2) : NULL;
     return poet_cuda_conv3d(device->stream, poet_cuda_operand(call, 0), poet_cuda_operand(call, 1),
                             bias, poet_cuda_dst(call, 0), call->scratch, &sizes);
@@ -28,7 +35,7 @@ static int run_conv3d(const poet_cuda_device *device, const poet_call *call)
 
 static int run_dx(const poet_cuda_device *device, const poet_call *call)
 {
-    poet_conv3d_sizes sizes = sizes_of(call);
+    poet_conv3d_sizes sizes = sizes_on(device, call);
     return poet_cuda_conv3d_dx(device->stream, poet_cuda_operand(call, 0),
                                poet_cuda_operand(call, 1), poet_cuda_dst(call, 0), call->scratch,
                                &sizes);
@@ -36,7 +43,7 @@ static int run_dx(const poet_cuda_device *device, const poet_call *call)
 
 static int run_dw(const poet_cuda_device *device, const poet_call *call)
 {
-    poet_conv3d_sizes sizes = sizes_of(call);
+    poet_conv3d_sizes sizes = sizes_on(device, call);
     return poet_cuda_conv3d_dw(device->stream, poet_cuda_operand(call, 0),
                                poet_cuda_operand(call, 1), poet_cuda_dst(call, 0), call->scratch,
                                &sizes);

@@ -66,6 +66,7 @@ static int run_matmul(const poet_cuda_device *device, const poet_call *call)
     poet_matmul_args args = args_of(call);
     if (call->prepared)
         return run_int8(device, call, &args);
+    args.plan.tensor_cores = poet_cuda_tensor_cores(device, args.a);
     return poet_cuda_has_few_rows(&args) ? poet_cuda_few_rows(device->stream, &args)
                                          : poet_cuda_matmul(device->stream, &args);
 }

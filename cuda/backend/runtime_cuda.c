@@ -1,4 +1,5 @@
 /* The runtime of the plug-in: NVIDIA's, linked statically, so that a machine needs nothing but the driver. */
+#include "cuda/backend/card_internal.h"
 #include "cuda/backend/runtime_internal.h"
 
 #include <cuda_runtime_api.h>
@@ -51,6 +52,24 @@ static poet_status find_card(int index)
     return check(cudaSetDevice(index), POET_ERR_DEVICE, "cuda");
 }
 
+/* 0 where the driver does not say. */
+static int attribute(enum cudaDeviceAttr what, int index)
+{
+    int value = 0;
+    return cudaDeviceGetAttribute(&value, what, index) == cudaSuccess ? value : 0;
+}
+
+static void set_peaks(poet_cuda_device *device, int index)
+{
+    poet_card card = {.capability = device->capability,
+                      .multiprocessors = attribute(cudaDevAttrMultiProcessorCount, index),
+                      .clock_khz = attribute(cudaDevAttrClockRate, index),
+                      .memory_clock_khz = attribute(cudaDevAttrMemoryClockRate, index),
+                      .bus_bits = attribute(cudaDevAttrGlobalMemoryBusWidth, index)};
+    device->base.peak_flops = poet_card_flops(&card);
+    device->base.peak_bandwidth = poet_card_bandwidth(&card);
+}
+
 poet_status poet_runtime_open(int index, poet_cuda_device *device)
 {
     struct cudaDeviceProp card;
@@ -62,12 +81,24 @@ poet_status poet_runtime_open(int index, poet_cuda_device *device)
     snprintf(device->name, sizeof device->name, "%.80s, sm_%d%d, %.1f GB", card.name, card.major,
              card.minor, (double)card.totalGlobalMem / 1e9);
     device->stream = stream;
+    device->capability = 10 * card.major + card.minor;
+    set_peaks(device, index);
     return POET_OK;
 }
 
 void poet_runtime_close(poet_cuda_device *device)
 {
+    poet_nvml_close(device->energy);
     cudaStreamDestroy(stream_of(device));
+}
+
+bool poet_runtime_energy(poet_cuda_device *device, double *joules)
+{
+    char bus_id[32];
+    if (!device->energy &&
+        cudaDeviceGetPCIBusId(bus_id, sizeof bus_id, device->index) == cudaSuccess)
+        device->energy = poet_nvml_open(POET_NVML_LIBRARY, bus_id);
+    return device->energy && poet_nvml_joules(device->energy, joules);
 }
 
 /* ---- memory ---- */

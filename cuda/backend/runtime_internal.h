@@ -8,7 +8,7 @@
 const char *poet_runtime_name(void); /* of the backend: "cuda", "simt" */
 const char *poet_runtime_description(void);
 
-/* Finds card `index` and fills name and stream. A sentence says what is missing: driver, card, memory. */
+/* Finds card `index` and fills name, stream, capability and peaks. A sentence says what is missing: driver, card, memory. */
 poet_status poet_runtime_open(int index, poet_cuda_device *device);
 void poet_runtime_close(poet_cuda_device *device);
 
@@ -22,6 +22,9 @@ poet_status poet_runtime_memory(poet_cuda_device *device, size_t *left, size_t *
 /* Behind all that was launched; done when it returns, but for a copy on the device, which what is launched later waits for. */
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,
                               poet_copy direction);
+
+/* Joules of the card since it was first asked; false: nothing counts them. */
+bool poet_runtime_energy(poet_cuda_device *device, double *joules);
 
 /* What launch(opaque) launches is kept, not run; then run, whenever it is replayed. */
 poet_status poet_runtime_record(poet_cuda_device *device, poet_launch launch, void *opaque,

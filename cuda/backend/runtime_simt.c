@@ -3,6 +3,9 @@
 #include "cuda/simt/simt.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+enum { NEWEST = 120 };
 
 const char *poet_runtime_name(void)
 {
@@ -18,7 +21,9 @@ poet_status poet_runtime_open(int index, poet_cuda_device *device)
 {
     if (index != 0)
         return POET_FAIL(POET_ERR_ARG, "simt: there is no device number %d", index);
-    snprintf(device->name, sizeof device->name, "simulated device");
+    const char *capability = getenv("POET_SIMT_CAPABILITY");
+    device->capability = capability ? atoi(capability) : NEWEST;
+    snprintf(device->name, sizeof device->name, "simulated device, sm_%d", device->capability);
     return POET_OK;
 }
 
@@ -58,6 +63,14 @@ poet_status poet_runtime_free(poet_cuda_device *device, void *memory)
         return POET_OK;
     fprintf(stderr, "%s: a kernel wrote outside its memory\n", device->name);
     __builtin_trap();
+}
+
+/* Nothing counts it. */
+bool poet_runtime_energy(poet_cuda_device *device, double *joules)
+{
+    (void)device;
+    (void)joules;
+    return false;
 }
 
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,

@@ -40,31 +40,33 @@ template <int way> static inline __device__ int neighbour(const field &f, int pi
 /* What the taps of each pixel see of x (pixels,channels): rows are pixels, k is (tap,channel). */
 template <typename T, int way> struct seen {
     static const bool along_k = true;
+    typedef T element;
     const T *x;
     field where;
     poet_divisor channels;
     int pixels, n_k;
 
-    __device__ float at(int pixel, int k) const
+    __device__ T raw(int pixel, int k) const
     {
         if (pixel >= pixels || k >= n_k)
             return 0;
         int tap = poet_divide(k, channels), from = neighbour<way>(where, pixel, tap);
-        return from < 0 ? 0 : poet_load(x, from * channels.by + k - tap * channels.by);
+        return from < 0 ? T() : x[from * channels.by + k - tap * channels.by];
     }
 };
 
 /* w (co,taps,ci): rows are channels of x, k is (tap,channel of y). */
 template <typename T> struct weights_back {
     static const bool along_k = false;
+    typedef T element;
     const T *w;
     poet_divisor co;
     int taps, ci;
 
-    __device__ float at(int c, int k) const
+    __device__ T raw(int c, int k) const
     {
         int tap = poet_divide(k, co), o = k - tap * co.by;
-        return c < ci && tap < taps ? poet_load(w, (o * taps + tap) * ci + c) : 0;
+        return c < ci && tap < taps ? w[(o * taps + tap) * ci + c] : T();
     }
 };
 
@@ -97,19 +99,26 @@ static seen<T, way> seen_of(const poet_conv3d_sizes *s, const void *x, int chann
 
 /* ---- products ---- */
 
+static poet_gemm_plan plan_of(const poet_conv3d_sizes *s, int m, int n, int k)
+{
+    poet_gemm_plan plan = poet_cuda_gemm_plan(m, n, k);
+    plan.tensor_cores = s->tensor_cores;
+    return plan;
+}
+
 poet_gemm_plan poet_cuda_conv3d_plan(const poet_conv3d_sizes *sizes)
 {
-    return poet_cuda_gemm_plan(pixels_of(sizes), sizes->co, taps_of(sizes) * sizes->ci);
+    return plan_of(sizes, pixels_of(sizes), sizes->co, taps_of(sizes) * sizes->ci);
 }
 
 poet_gemm_plan poet_cuda_conv3d_dx_plan(const poet_conv3d_sizes *sizes)
 {
-    return poet_cuda_gemm_plan(pixels_of(sizes), sizes->ci, taps_of(sizes) * sizes->co);
+    return plan_of(sizes, pixels_of(sizes), sizes->ci, taps_of(sizes) * sizes->co);
 }
 
 poet_gemm_plan poet_cuda_conv3d_dw_plan(const poet_conv3d_sizes *sizes)
 {
-    return poet_cuda_gemm_plan(sizes->co, taps_of(sizes) * sizes->ci, pixels_of(sizes));
+    return plan_of(sizes, sizes->co, taps_of(sizes) * sizes->ci, pixels_of(sizes));
 }
 
 template <typename T>

@@ -13,6 +13,7 @@ typedef struct poet_conv3d_sizes {
     int batch, frames, height, width;
     int kt, kh, kw;
     int ci, co;
+    int tensor_cores; /* as in poet_gemm_plan */
 } poet_conv3d_sizes;
 
 /* The products that the three are: what they want of `parts` is poet_cuda_gemm_parts of these. */

@@ -10,7 +10,7 @@ static poet_gemm_plan cut(int m, int n, int k, int tile)
     int64_t tiles = static_cast<int64_t>(poet_blocks(m, tile)) * poet_blocks(n, tile);
     int64_t most = k / FEWEST_TERMS, wanted = ENOUGH_BLOCKS / tiles;
     int64_t slices = most < wanted ? most : wanted;
-    return {m, n, k, tile, static_cast<int>(slices < 1 ? 1 : slices)};
+    return {m, n, k, tile, static_cast<int>(slices < 1 ? 1 : slices), 0};
 }
 
 static int64_t blocks_of(const poet_gemm_plan &plan)

@@ -14,11 +14,12 @@ typedef struct poet_gemm_plan {
     int m, n, k;
     int tile; /* POET_TILE_SMALL or POET_TILE_BIG */
     int slices;
+    int tensor_cores; /* products of bf16 operands are made by them; needs compute capability 8.0 */
 } poet_gemm_plan;
 
 enum { POET_TILE_SMALL = 64, POET_TILE_BIG = 128 };
 
-/* What fills a card, by the sizes alone. */
+/* What fills a card, by the sizes alone; tensor_cores is 0. */
 poet_gemm_plan poet_cuda_gemm_plan(int m, int n, int k);
 
 /* The floats of `parts`; 0 with one slice. */

@@ -4,7 +4,7 @@
  *     POET_DYNAMIC_SHARED(float, tile);                                      float *tile in dynamic shared memory
  *
  * A kernel with commas in its template arguments goes into parentheses. Kernels and device functions are static. What a
- * card may lack (tensor cores) is guarded by __CUDA_ARCH__, with portable code beside it: that is what the tests run. */
+ * card may lack (tensor cores) is guarded by __CUDA_ARCH__, and the same is written out for the host build beside it. */
 #pragma once
 
 #include "cuda/kernels/launch.h"
@@ -62,15 +62,21 @@ static inline __device__ uint16_t poet_bf16_bits(float value)
     return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-/* Element i of an operand of either type, as f32. */
-static inline __device__ float poet_load(const float *x, int64_t i)
+/* What an element of either type is, as f32. */
+static inline __device__ float poet_value(float x)
 {
-    return x[i];
+    return x;
 }
 
-static inline __device__ float poet_load(const uint16_t *x, int64_t i)
+static inline __device__ float poet_value(uint16_t x)
 {
-    return poet_bf16_value(x[i]);
+    return poet_bf16_value(x);
+}
+
+/* Element i of an operand. */
+template <typename T> static inline __device__ float poet_load(const T *x, int64_t i)
+{
+    return poet_value(x[i]);
 }
 
 static inline __device__ void poet_store(float *y, int64_t i, float value)

@@ -49,15 +49,15 @@ static __global__ void __launch_bounds__(POET_BLOCK, poet_small_tile::BLOCKS)
     nearest(poet_matrix<float, true> z, poet_matrix<float, true> codebook, int32_t *index,
             float *distance)
 {
-    typedef poet_small_tile tile;
+    typedef poet_tile<POET_TILE_SMALL, 16, squared_difference> tile;
     __shared__ poet_panels<tile> panels;
-    poet_sums_of_tile<tile> sum;
+    tile::sums sum;
     best_code best[tile::EACH];
     int first = static_cast<int>(blockIdx.x) * tile::size;
     for (int i = 0; i < tile::EACH; i++)
         best[i] = {INFINITY, 0};
     for (int n = 0; n < codebook.rows; n += tile::size) {
-        poet_tile_sums<tile, squared_difference>(z, codebook, first, n, 0, z.n_k, panels, sum);
+        poet_tile_sums<tile>(z, codebook, first, n, 0, z.n_k, panels, sum);
         for (int i = 0; i < tile::EACH; i++)
             for (int j = 0; j < tile::EACH; j++) {
                 int code = n + poet_tile_column(j);

@@ -41,9 +41,10 @@ printf '\x89PNG\r\n\x1a\n' >cut.png
 head -c 3000 one.ptok >cut.ptok
 truncate -s -1 cut.ptok
 head -c 20000 $tokenizer >cut.safetensors
+mkfifo pipe.mp4
 
 remember
-for file in missing folder empty.mp4 text.mp4 cut.mp4 cut.png cut.ptok cut.safetensors /dev/zero; do
+for file in missing folder empty.mp4 text.mp4 cut.mp4 cut.png cut.ptok cut.safetensors pipe.mp4 /dev/zero; do
   says 1 "$file" encode $file -t $tokenizer -o x.ptok
   says 1 "$file" decode $file -t $tokenizer -o x.mp4
   says 1 "$file" import $file -o x
@@ -58,7 +59,7 @@ for file in missing folder empty.mp4 text.mp4 cut.mp4 cut.png cut.ptok cut.safet
   says 1 "$file" encode "${data[@]}" -t $file -o x.ptok
   says 1 "$file" decode train.ptok -t $file -o x.mp4
 done
-for file in missing folder /dev/zero; do
+for file in missing folder pipe.mp4 /dev/zero; do
   says 1 "$file" generate --prompts $file --model ./model -o x.mp4
 done
 nothing_new
@@ -122,10 +123,12 @@ run import captions -o x
 [ "$status" = 1 ] && [[ $stderr == *"captions/gone.mp4: there is no such file; skipped"*"pocketpoet: captions: no "* ]] ||
   fail "a caption without its clip: status $status: $stderr"
 [ ! -e x ] || fail "an import without clips left a folder"
-refuses 2 "the prompt is not valid UTF-8 at byte 2" generate "$(printf 'a \xc0\xaf')" --model ./model -o x.mp4
+refuses 2 "generate: its argument is not valid UTF-8 at byte 2" generate "$(printf 'a \xc0\xaf')" --model ./model -o x.mp4
 head -c 100001 /dev/zero | tr '\0' x >long.txt
-refuses 2 "long.txt: the prompt has 100001 bytes" generate --prompts long.txt --model ./model -o x.mp4
+refuses 2 "long.txt:1: the prompt has 100001 bytes" generate --prompts long.txt --model ./model -o x.mp4
 refuses 2 "PROMPT: the prompt has 100001 bytes" generate "$(cat long.txt)" --model ./model -o x.mp4
+printf 'good\n\nb\xc0d\n' >bad.txt
+refuses 2 "bad.txt:3: the prompt is not valid UTF-8 at byte 1" generate --prompts bad.txt --model ./model -o x.mp4
 truncate -s -1 long.txt
 works generate --prompts long.txt --model ./model -o long.gif
 

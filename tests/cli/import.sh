@@ -24,6 +24,29 @@ works inspect data --details --json
 works import clips -o data --size 32 --frames 5
 [[ $stderr == *"holds these clips already"* ]] || fail "a second import said: $stderr"
 
+# Mixed with built-in clips, in turn, each until it has no more.
+mixed=("synth:shapes,digits1+data" --size 32 --frames 5 --clips 3 --heldout-clips 2)
+works train-tokenizer "${mixed[@]}" "${small[@]}" --steps 1 -o tokenizer.safetensors
+works encode "${mixed[@]}" -t tokenizer.safetensors -o mixed.ptok
+works encode "${mixed[@]}" -t tokenizer.safetensors -o heldout.ptok --split heldout-seen --json
+[[ $stdout == *'"clips": 4'* ]] || fail "held-out clips of a mixture: $stdout"
+works inspect mixed.ptok --json
+[[ $stdout == *'"clips": 7'* ]] || fail "clips of a mixture: $stdout"
+works eval "${mixed[@]}" -t tokenizer.safetensors --captions 2 --json
+[[ $stdout != *caption_accuracy* ]] || fail "captions of a mixture were read: $stdout"
+cp -r data data+more
+works encode data+more -t tokenizer.safetensors -o more.ptok --json
+[[ $stdout == *'"clips": 4'* ]] || fail "a folder with a plus in its name: $stdout"
+refuses 1 "synth:shapes+data: clips of 5 frames of 64x64 and of 5 of 32x32 cannot be mixed" \
+  encode synth:shapes+data --frames 5 -t tokenizer.safetensors -o unlike.ptok
+refuses 1 "nowhere" encode synth:shapes+nowhere --frames 5 -t tokenizer.safetensors -o unlike.ptok
+many=$(printf '+data%.0s' $(seq 17))
+refuses 2 "more than 16 sets of clips" encode "${many:1}" -t tokenizer.safetensors -o unlike.ptok
+
+# With stderr closed the messages go nowhere, least of all into a shard.
+"$program" import clips -o unheard --size 32 --frames 5 >/dev/null 2>&- || fail "import without stderr: status $?"
+works inspect unheard --details
+
 # One flipped byte in a shard.
 shard=$(find data -name '*.shard' -o -name 'shard*' | head -n 1)
 printf '\xff\xff\xff\xff' | dd of="$shard" bs=1 seek=100 conv=notrunc status=none

@@ -24,6 +24,15 @@ refuses 2 "x.avi: the name must end in .mp4" decode missing.ptok -t missing.safe
 unwritable webm generate "a red circle" --model missing
 unwritable safetensors train-tokenizer missing
 unwritable safetensors train-generator missing.ptok -t missing.safetensors
+refuses 1 "nowhere/x.jsonl: cannot be created" train-tokenizer missing -o x.safetensors --metrics nowhere/x.jsonl
 [ "$(id -u)" != 0 ] || echo "not tried as root: folders without permission"
+
+# What is read is not written over, and two outputs have two names.
+ln -s file link
+refuses 2 "--output and --tokenizer: file cannot be both" train-generator missing.ptok -t link -o file
+refuses 2 "--output and --from: ./file cannot be both" train-generator missing.ptok -t missing --from file -o ./file
+refuses 2 "--output: ./file is what encode reads" encode file -t missing.safetensors -o ./file
+refuses 2 "--output and --sheet: x.png cannot be both" generate "a red circle" -o x.png --sheet x.png
+refuses 2 "--output and --metrics: x.st cannot be both" train-tokenizer missing -o x.st --metrics x.st
 
 exit $((failures > 0))

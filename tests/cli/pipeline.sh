@@ -14,6 +14,10 @@ works encode "${data[@]}" -t model/tokenizer.safetensors -o heldout.ptok --split
 [[ $stdout == *'"clips": 5'* ]] || fail "encode --count 5: $stdout"
 works decode train.ptok -t model/tokenizer.safetensors -i 3 -o back.mp4
 works inspect back.mp4
+# A picture of one pixel in a format that does not tell how many frames there are.
+printf 'BM\72\0\0\0\0\0\0\0\66\0\0\0\50\0\0\0\1\0\0\0\1\0\0\0\1\0\30\0%024d\1\2\3\0' 0 | tr 0 '\0' >one.bmp
+works inspect one.bmp
+[[ $stdout == *"size: 1, 1"* && $stdout != *"frames: 0"* ]] || fail "inspect one.bmp: $stdout"
 works train-generator train.ptok -t model/tokenizer.safetensors --heldout heldout.ptok "${tiny[@]}" --steps 4 \
   -o model/generator.safetensors
 [[ $stderr == *bits_per_clip* ]] || fail "train-generator tells no bits per clip: $stderr"
@@ -25,8 +29,9 @@ works inspect further.safetensors
 
 # The same clip alone and in a batch; other seeds, other clips.
 works generate "a red circle" --model ./model -o alone.png --enlarge 1 --seed 5
-printf 'a blue star\n\na red circle\na green ring\n' >prompts.txt
+printf '\xef\xbb\xbfa blue star\r\n \r\na red circle\na green ring\n' >prompts.txt
 works generate --prompts prompts.txt --model ./model -o batch.png --enlarge 1 --seed 4 --sheet sheet.png --json
+[[ $stdout == *'"prompt": "a blue star",'* ]] || fail "a prompt is not what its line says: $stdout"
 for file in batch-0001.png batch-0002.png batch-0003.png sheet.png; do
   [ -s "$file" ] || fail "generate --prompts made no $file"
 done
@@ -34,7 +39,8 @@ done
 cmp -s alone.png batch-0002.png || fail "a clip depends on its batch"
 works generate "a red circle" --model ./model -o other.png --enlarge 1 --seed 6
 ! cmp -s alone.png other.png || fail "the seed changes nothing"
-works generate "" --model ./model -o empty.gif
+works generate "" --model ./model -o empty.gif --seed 18446744073709551615 --json
+[[ $stdout == *'"seed": "18446744073709551615"'* ]] || fail "the largest seed: $stdout"
 for file in other.png empty.gif; do
   works inspect $file --json
   for tag in '"frames"' '"prompt": ' '"seed": ' '"model": "./model"' '"codes": "32"'; do

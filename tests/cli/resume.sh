@@ -9,15 +9,20 @@ tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-laye
 tokenizer=(train-tokenizer "${data[@]}" "${small[@]}" --steps 3000 --save-every 1)
 works "${tokenizer[@]}" -o whole.safetensors
 
+# await_checkpoint FILE: until it is there, or the process $pid has ended.
+await_checkpoint() {
+  for _ in $(seq 300); do
+    [ -e "$1" ] && break
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+}
+
 # Killed without warning as soon as there is a checkpoint, twice.
 for round in 1 2; do
   "$program" "${tokenizer[@]}" -o killed.safetensors --quiet >/dev/null 2>&1 &
   pid=$!
-  for _ in $(seq 300); do
-    [ -e killed.safetensors.checkpoint ] && break
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.1
-  done
+  await_checkpoint killed.safetensors.checkpoint
   [ -e killed.safetensors.checkpoint ] || fail "round $round: the run ended before it could be killed"
   [ "$round" = 1 ] || sleep 0.7
   kill -9 "$pid" 2>/dev/null || true
@@ -25,6 +30,24 @@ for round in 1 2; do
 done
 works "${tokenizer[@]}" -o killed.safetensors
 cmp whole.safetensors killed.safetensors || fail "the tokenizer of a killed run differs"
+
+# A terminal that is closed sends SIGHUP: the run saves and stops. nohup is asked for the opposite.
+for ignored in "" nohup; do
+  $ignored "$program" "${tokenizer[@]}" -o hung-up.safetensors --quiet >/dev/null 2>said &
+  pid=$!
+  await_checkpoint hung-up.safetensors.checkpoint
+  rm -f hung-up.safetensors.checkpoint
+  kill -HUP "$pid" 2>/dev/null || true
+  if [ -n "$ignored" ]; then
+    await_checkpoint hung-up.safetensors.checkpoint
+    ! grep -q "finishing this step" said || fail "nohup does not keep SIGHUP away"
+    kill "$pid" 2>/dev/null || true
+  fi
+  status=0
+  wait "$pid" || status=$?
+  [ "$status" = 0 ] || grep -q "the same command goes on" said || fail "SIGHUP: status $status: $(cat said)"
+  [ "$status" = 0 ] || [ -e hung-up.safetensors.checkpoint ] || fail "SIGHUP left no checkpoint"
+done
 
 works encode "${data[@]}" -t whole.safetensors -o train.ptok
 generator=(train-generator train.ptok -t whole.safetensors "${tiny[@]}" --steps 300)

@@ -17,16 +17,18 @@ done < <(sed -n 's/^  \(pocketpoet .*\)/\1/p' <<<"$page")
 
 # ---- the cells ----
 
-sweep=(eval sweep "${data[@]}" -o sweep --threads 1 --tokenizer-steps 3 --generator-steps 2 --feature-steps 2
+sweep=(eval sweep "${data[@]}" -o sweep --threads 1 --tokenizer-steps 3 --generator-steps 2 --finetune-steps 2 --feature-steps 2
   --tokenizer-options "--dim 6 --width 8 --decoder-blocks 1" --generator-options "${tiny[*]}"
   --train-clips 20 --count 4 --captions 2 --distribution 8 --speed 0.05)
-small_grid=(-m retrained,merge,residual,factorised -k 16,8)
+small_grid=(-m retrained,merge,merge-finetuned,control,nested,residual,factorised -k 16,8)
 works "${sweep[@]}" "${small_grid[@]}" --list --json
-for cell in features retrained-16-s1 factorised-16-s1 residual-16-s1 retrained-8-s1 merge-8-s1; do
+small_cells=(features retrained-16-s1 nested-16-s1 control-16-s1 factorised-16-s1 residual-16-s1 retrained-8-s1 merge-8-s1
+  merge-finetuned-8-s1 nested-8-s1)
+for cell in "${small_cells[@]}"; do
   [[ $stdout == *"\"cell\": \"$cell\""* ]] || fail "--list has no $cell: $stdout"
 done
-# What is shrunk has fewer codes than the greatest K, and 8 has no whole root.
-for cell in merge-16-s1 residual-8-s1; do
+# What is shrunk has fewer codes than the greatest K, the control has them all, and 8 has no whole root.
+for cell in merge-16-s1 merge-finetuned-16-s1 control-8-s1 residual-8-s1; do
   [[ $stdout != *"\"$cell\""* ]] || fail "--list has $cell: $stdout"
 done
 [[ $stdout != *'"done"'* ]] || fail "--list has a cell that is done: $stdout"
@@ -38,6 +40,11 @@ works "${sweep[@]}" -k 64 --list
 [[ $stdout == *retrained-64-s1*fsq-64-s1*factorised-64-s1*residual-64-s1* ]] || fail "all methods: $stdout"
 works "${sweep[@]}" -k 64 --generator-steps 0 --list
 [[ $stdout == *fsq-64-s1* && $stdout != *factorised* ]] || fail "factorised is of generators: $stdout"
+works "${sweep[@]}" -k 16,8 --finetune-steps 0 --list
+[[ $stdout == *merge-8-s1* && $stdout != *finetuned* && $stdout != *control* ]] || fail "trained on for no steps: $stdout"
+works "${sweep[@]}" -k 16,8 -m nested --list --json
+[ "$(grep -o '"needs": "[^"]*"' <<<"$stdout" | tr '\n' ' ')" = '"needs": "" "needs": "" "needs": "nested-16-s1" ' ] ||
+  fail "nested needs: $stdout"
 works "${sweep[@]}" -k 8 -m fsq,random --seeds 2 --list
 [[ $stdout == *"fsq-8-s1"*"fsq-8-s2"* && $stdout != *random* ]] || fail "seeds: $stdout"
 
@@ -50,25 +57,33 @@ cells() {
   done
 }
 
+# kill_when FILE ARGUMENTS...: the program, killed without warning as soon as there is such a file.
+kill_when() {
+  local file=$1
+  shift
+  "$program" "$@" >/dev/null 2>&1 &
+  pid=$!
+  for _ in $(seq 6000); do
+    [ -e "$file" ] && break
+    sleep 0.01
+  done
+  {
+    kill -9 "$pid" || fail "the sweep ended before it could be killed"
+    wait "$pid" || true
+  } 2>/dev/null
+  [ -e "$file" ] || fail "there was no $file"
+}
+
 mkdir whole killed
 cd whole
 works "${sweep[@]}" "${small_grid[@]}"
-[[ $stdout == *"cells: 6"*"done: 6"*"report: sweep/report.html"* ]] || fail "eval sweep: $stdout"
+[[ $stdout == *"cells: ${#small_cells[@]}"*"done: ${#small_cells[@]}"*"report: sweep/report.html"* ]] || fail "eval sweep: $stdout"
 cd ..
 
 cd killed
 works "${sweep[@]}" "${small_grid[@]}" --next
 [ "$(ls sweep/cells)" = features.json ] || fail "--next made $(ls sweep/cells)"
-"$program" "${sweep[@]}" "${small_grid[@]}" --quiet >/dev/null 2>&1 &
-pid=$!
-for _ in $(seq 600); do
-  [ -e sweep/models/retrained-16-s1/tokenizer.json ] && break
-  sleep 0.05
-done
-{
-  kill -9 "$pid" || fail "the sweep ended before it could be killed"
-  wait "$pid" || true
-} 2>/dev/null
+kill_when sweep/models/retrained-16-s1/tokenizer.json "${sweep[@]}" "${small_grid[@]}"
 [ ! -e sweep/cells/retrained-16-s1.json ] || fail "the cell was done before the sweep was killed"
 before=$(stat -c '%i %y' sweep/cells/features.json sweep/models/retrained-16-s1/tokenizer.json)
 works "${sweep[@]}" "${small_grid[@]}" --cell merge-8-s1
@@ -80,14 +95,38 @@ works "${sweep[@]}" "${small_grid[@]}"
   fail "what was done was done again"
 cd ..
 diff <(cells whole/sweep) <(cells killed/sweep) || fail "the cells of a killed sweep differ"
-[ "$(ls killed/sweep/models)" = "$(printf '%s\n' features retrained-16-s1)" ] ||
+[ "$(ls killed/sweep/models)" = "$(printf '%s\n' features nested-16-s1 retrained-16-s1)" ] ||
   fail "models that nothing needs are kept: $(ls killed/sweep/models)"
+
+# ---- killed in the middle of a training ----
+
+# A cell whose first command is a training of some seconds, which saves every second.
+long=(eval sweep "${data[@]}" --threads 1 -m retrained -k 8 --tokenizer-steps 2000 --generator-steps 0 --feature-steps 0
+  --tokenizer-options "--patch 8 --dim 6 --width 16 --decoder-blocks 1 --save-every 1" --train-clips 20 --count 4 --distribution 0)
+works "${long[@]}" -o whole-long
+[[ $stderr != *"goes on after step"* ]] || fail "a training that was not stopped: $stderr"
+checkpoint=killed-long/models/retrained-8-s1/tokenizer.safetensors.checkpoint
+kill_when $checkpoint "${long[@]}" -o killed-long
+works "${long[@]}" -o killed-long
+[[ $stderr =~ $checkpoint": goes on after step "[1-9][0-9]*" of 2000" ]] || fail "the killed training began anew: $stderr"
+diff <(cells whole-long | sed 's/whole-long/killed-long/g') <(cells killed-long) || fail "the cell of a killed training differs"
+works "${long[@]}" -o killed-long
+[[ $stderr != *"cell retrained"* ]] || fail "a cell that is done is made again: $stderr"
+
+# A cell that is being trained on after its codes were merged: the first file of the smaller model is there already.
+finetuned=("${sweep[@]}" -m merge-finetuned -k 16,8 --feature-steps 0 --finetune-steps 60 --captions 0 --distribution 0)
+works "${finetuned[@]}" -o whole-finetuned
+kill_when killed-finetuned/models/merge-finetuned-8-s1/model-8/tokenizer.safetensors "${finetuned[@]}" -o killed-finetuned
+[ ! -e killed-finetuned/cells/merge-finetuned-8-s1.json ] || fail "the cell was done before the sweep was killed"
+works "${finetuned[@]}" -o killed-finetuned
+diff <(cells whole-finetuned | sed 's/whole-finetuned/killed-finetuned/g') <(cells killed-finetuned) ||
+  fail "the cell of a killed fine-tuning differs"
 
 # ---- what comes of it ----
 
 cd whole/sweep
-[ "$(wc -l <sweep.jsonl)" = 5 ] || fail "sweep.jsonl has $(wc -l <sweep.jsonl) lines"
-[ "$(wc -l <sweep.csv)" = 6 ] || fail "sweep.csv has $(wc -l <sweep.csv) lines"
+[ "$(wc -l <sweep.jsonl)" = 9 ] || fail "sweep.jsonl has $(wc -l <sweep.jsonl) lines"
+[ "$(wc -l <sweep.csv)" = 10 ] || fail "sweep.csv has $(wc -l <sweep.csv) lines"
 [ "$(awk -F, '{ print NF }' sweep.csv | sort -u | wc -l)" = 1 ] || fail "sweep.csv has rows of different lengths"
 cell=$(cat cells/merge-8-s1.json)
 # 2 x 8 x 8 codes of 3 bits; residual: two levels of 4 codes have the 4 bits of 16.
@@ -96,6 +135,17 @@ cell=$(cat cells/merge-8-s1.json)
   fail "bits of residual-16-s1: $(cat cells/residual-16-s1.json)"
 [[ $(cat cells/factorised-16-s1.json) == *'"level_codes": 4,'*'"levels": 2,'*"--fsq-levels 4,4 --levels 2"* ]] ||
   fail "factorised-16-s1: $(cat cells/factorised-16-s1.json)"
+# Encoder and codebook stay, and so do the codes, whatever is trained on; the control's clips are decoded otherwise.
+for key in codes_used perplexity samples_median; do
+  for pair in "control-16-s1 retrained-16-s1" "merge-finetuned-8-s1 merge-8-s1"; do
+    read -r trained plain <<<"$pair"
+    [ "$(grep "\"$key\"" "cells/$trained.json")" = "$(grep "\"$key\"" "cells/$plain.json")" ] ||
+      fail "$trained has other codes than $plain: $key"
+    [ "$(grep '"psnr"' "cells/$trained.json")" != "$(grep '"psnr"' "cells/$plain.json")" ] || fail "$trained was not trained on"
+  done
+done
+grep -q -- '--nested' cells/nested-16-s1.json || fail "nested-16-s1: $(cat cells/nested-16-s1.json)"
+grep -q 'nested-16-s1/train.ptok .*--method nested' cells/nested-8-s1.json || fail "nested-8-s1: $(cat cells/nested-8-s1.json)"
 for key in psnr ssim codes_used perplexity bits_per_clip samples_median under_100 caption_accuracy_seen \
   reconstructed_frechet generated_frechet generated_precision generated_recall generated_density generated_coverage \
   tokenizer_bytes generator_bytes codes_per_second softmax_share peak_memory seconds; do
@@ -104,6 +154,9 @@ done
 grep -q '<td>merge-8-s1</td>' report.html || fail "report.html has no row of merge-8-s1"
 if command -v gnuplot >/dev/null; then
   [ "$(grep -c '<svg' report.html)" -ge 20 ] || fail "report.html has $(grep -c '<svg' report.html) plots"
+fi
+if grep -q '"joules_per_clip": null' cells/merge-8-s1.json; then
+  grep -q 'Not measured: joules a clip. .* no counter' report.html || fail "report.html does not say why it has no joules"
 fi
 cd ..
 PATH=/nonexistent "$program" "${sweep[@]}" "${small_grid[@]}" >/dev/null 2>said || fail "without gnuplot: $(cat said)"
@@ -117,6 +170,8 @@ works "${sweep[@]}" "${small_grid[@]}" -m fsq,fewer-tokens -k 16,4 --generator-s
 [[ $stdout == *"cells: 3"*"done: 3"* ]] || fail "a sweep of tokenizers: $stdout"
 [[ $(cat plain/cells/fewer-tokens-4-s1.json) == *'"level_codes": 16,'*'"levels": 2,'*'"patch": 8,'*'"raw_bits_per_clip": 256.0'* ]] ||
   fail "fewer-tokens-4-s1: $(cat plain/cells/fewer-tokens-4-s1.json)"
+grep -q 'Not measured: bits per clip, generator. no generators' plain/report.html ||
+  fail "the report of a sweep of tokenizers does not say what is missing"
 cd ..
 
 # ---- what is refused ----

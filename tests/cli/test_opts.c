@@ -111,6 +111,7 @@ static void test_refusals(void)
         {"--kind shape", "'shape' is not one of digits, shapes, street; did you mean 'shapes'?"},
         {"--kind zebra", "'zebra' is not one of digits, shapes, street"},
         {"--path=", "--path: the FILE is empty"},
+        {"--path x\xFF", "--path: the FILE is not valid UTF-8 at byte 1"},
         {"--cuont 3", "there is no option --cuont; did you mean --count?"},
         {"--s 3", "--s could be any of 4 options"},
         {"-x", "there is no option -x"},

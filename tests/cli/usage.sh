@@ -44,6 +44,25 @@ works info --js
 [[ $stdout == "{"* ]] || fail "info --json printed '$stdout'"
 [ -z "$stderr" ] || fail "info --json said '$stderr'"
 
+refuses 2 "inspect: its argument is not valid UTF-8 at byte 1" inspect $'x\xff.mp4'
+refuses 2 "--model: the NAME is not valid UTF-8 at byte 0" generate "a red circle" --model $'\xff' -o x.mp4
+
+# unread ARGUMENTS...: sets $status; stdout and stderr go to a reader that has left by then.
+unread() {
+  (
+    sleep 0.5
+    status=0
+    "$program" "$@" 2>&1 || status=$?
+    echo $status >left
+  ) | true
+  status=$(cat left)
+}
+
+unread info
+[ "$status" = 141 ] || fail "info without a reader: status $status"
+unread synth shapes -n 2 -o drawn
+[ "$status" = 141 ] && [ -s drawn/captions.jsonl ] || fail "synth without a reader: status $status"
+
 status=0
 sentence=$("$program" info --json 2>&1 >/dev/full) || status=$?
 [ "$status" = 1 ] && [[ $sentence == *"standard output: cannot be written"* ]] || fail "full disk: $status: $sentence"

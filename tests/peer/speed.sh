@@ -16,7 +16,7 @@ peer() {
   local what=$1 unit=$2 dtype
   shift 2
   for dtype in f32 bf16; do
-    "$python" "$peer" "$what" --threads 2 --dtype "$dtype" --seconds "$seconds" "$@"
+    "$python" "$peer" "$what" "$@" --threads 2 --dtype "$dtype" --seconds "$seconds"
   done | grep -o "[0-9.]* $unit" | sort -g | tail -1 | cut -d' ' -f1
 }
 

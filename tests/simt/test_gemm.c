@@ -5,17 +5,30 @@
 #include "cuda/simt/simt.h"
 #include "tests/support/check.h"
 
-enum { M = 130, N = 67, K = 40, SLICES = 3 };
+#include <string.h>
+
+enum { M = 130, N = 67, K = 73, SLICES = 3 };
 
 static float a[M * K], b[K * N], bias[N], y[M * N];
+static uint16_t a_bf16[M * K], b_bf16[K * N];
 
-/* Numbers that are sums of few powers of two: products and their sums are exact, in any order. */
+/* Numbers that are sums of few powers of two: they are whole in bf16, and products and their sums exact, in any order. */
 static void fill(float *x, int n, uint64_t stream)
 {
     poet_rng rng;
     poet_rng_init(&rng, 7, stream);
     for (int i = 0; i < n; i++)
         x[i] = ((float)poet_rng_below(&rng, 33) - 16) / 8;
+}
+
+static void to_bf16(const float *x, int n, uint16_t *out)
+{
+    for (int i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        CHECK((bits & 0xFFFF) == 0);
+        out[i] = (uint16_t)(bits >> 16);
+    }
 }
 
 static float expected(int ta, int tb, int row, int column)
@@ -44,13 +57,14 @@ static void *on_device(const void *host, size_t bytes)
     return memory;
 }
 
-static void check_plan(int ta, int tb, poet_gemm_plan plan)
+static void check_plan(int ta, int tb, int bf16, poet_gemm_plan plan)
 {
-    void *device_a = on_device(a, sizeof a), *device_b = on_device(b, sizeof b);
+    void *device_a = bf16 ? on_device(a_bf16, sizeof a_bf16) : on_device(a, sizeof a);
+    void *device_b = bf16 ? on_device(b_bf16, sizeof b_bf16) : on_device(b, sizeof b);
     void *device_bias = on_device(bias, sizeof bias), *device_y = on_device(NULL, sizeof y);
     void *parts = on_device(NULL, (size_t)poet_cuda_gemm_parts(&plan) * sizeof(float));
-    poet_matmul_args args = {.a = {.data = device_a},
-                             .b = {.data = device_b},
+    poet_matmul_args args = {.a = {.data = device_a, .bf16 = bf16},
+                             .b = {.data = device_b, .bf16 = bf16},
                              .transpose_a = ta,
                              .transpose_b = tb,
                              .bias = device_bias,
@@ -69,12 +83,17 @@ static void test_plans(void)
     static const int tiles[] = {POET_TILE_SMALL, POET_TILE_BIG}, slices[] = {1, SLICES};
     for (int i = 0; i < 2; i++)
         for (int j = 0; j < 2; j++)
-            for (int layout = 0; layout < 4; layout++) {
-                poet_simt_set_order((poet_simt_order)layout);
-                check_plan(layout / 2, layout % 2,
-                           (poet_gemm_plan){
-                               .m = M, .n = N, .k = K, .tile = tiles[i], .slices = slices[j]});
-            }
+            for (int layout = 0; layout < 4; layout++)
+                for (int unit = 0; unit < 3; unit++) { /* f32; bf16; bf16 on tensor cores */
+                    poet_simt_set_order((poet_simt_order)layout);
+                    check_plan(layout / 2, layout % 2, unit > 0,
+                               (poet_gemm_plan){.m = M,
+                                                .n = N,
+                                                .k = K,
+                                                .tile = tiles[i],
+                                                .slices = slices[j],
+                                                .tensor_cores = unit == 2});
+                }
 }
 
 /* Large results are cut into large tiles, small results of long sums into slices; nothing else has parts. */
@@ -95,6 +114,8 @@ int main(void)
     fill(a, M * K, 1);
     fill(b, K * N, 2);
     fill(bias, N, 3);
+    to_bf16(a, M * K, a_bf16);
+    to_bf16(b, K * N, b_bf16);
     test_plans();
     test_planner();
     return CHECK_RESULT();

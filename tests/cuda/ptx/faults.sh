@@ -1,18 +1,21 @@
 #!/bin/bash
-# faults.sh CHECKPTX FOLDER: what checkptx says is worth something. In nvcc's PTX one instruction is changed at a time, as a
+# faults.sh CHECKPTX FOLDER: FOLDER/sm_75 and FOLDER/sm_80 have PTX of those cards. What checkptx says is worth something. In nvcc's PTX one instruction is changed at a time, as a
 # wrong compiler or a wrong kernel would have it; a case that passed must then fail.
 set -euo pipefail
-checkptx=$1 folder=$2 missed=0
+checkptx=$1 folders=$2 missed=0
 
-[ -e "$folder/kernels.so" ] || { echo "skipped: there is no PTX in $folder"; exit 77; }
+for card in 75 80; do
+  [ -e "$folders/sm_$card/kernels.so" ] || { echo "skipped: there is no PTX in $folders/sm_$card"; exit 77; }
+done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# In the first kernel of FILE.ptx whose name matches, the N-th FROM becomes TO: FILE KERNEL N FROM TO CASE.
-faults='
-matmul Li64.*IfLb1EES2_IfLb0 1 bar.sync // matmul:m65k33n70
-matmul Li64.*IfLb1EES2_IfLb0 2 bar.sync // matmul:m65k33n70
-matmul Li64.*IfLb1EES2_IfLb0 9 fma.rn.f32 // matmul:m65k33n70
+# For each card, lines of FILE KERNEL N FROM TO CASE: in the first kernel of FILE.ptx whose name matches, the N-th FROM
+# becomes TO.
+faults_75='
+matmul Li64.*IfLb1EES[0-9]_IfLb0 1 bar.sync // matmul:m65k33n70
+matmul Li64.*IfLb1EES[0-9]_IfLb0 2 bar.sync // matmul:m65k33n70
+matmul Li64.*IfLb1EES[0-9]_IfLb0 9 fma.rn.f32 // matmul:m65k33n70
 matmul few_rowsIfLi1E 1 shfl.sync.bfly shfl.sync.up matmul:m1k33n5y1
 int8 int8_rows 1 dp4a.s32.s32 mad.lo.s32 int8
 conv3d Li64.*seenIfLi1EE11 1 bar.sync // conv3d:b2t3h4w5c3o4k3s3z1
@@ -33,6 +36,16 @@ layout transpose 1 bar.sync // transpose:r17c33
 layout copy_runsIj 1 setp.ge setp.gt slice:b2n17c3a1f5l12
 '
 
+# For bf16 on tensor cores, which an older card does not have.
+faults_80='
+matmul tensor_tileILi64.*ItLb1EES.*ItLb0 1 bar.sync // matmul:m65k257n33
+matmul tensor_tileILi64.*ItLb1EES.*ItLb0 2 bar.sync // matmul:m65k257n33
+matmul tensor_tileILi64.*ItLb1EES.*ItLb0 2 mma.sync // matmul:m65k257n33
+matmul tensor_tileILi64.*ItLb1EES.*ItLb0 1 ld.shared.u32 ld.shared.s16 matmul:m65k257n33
+matmul tensor_tileILi64.*ItLb1EES.*ItLb0 1 setp.le.s32 setp.lt.s32 matmul:m65k257n33
+conv3d tensor_tileILi64.*seenItLi1EE 1 mma.sync // conv3d:b2t3h4w5c3o4k3s3z1
+'
+
 # plant FILE KERNEL N FROM TO CASE
 plant() {
   local file=$1.ptx out code=0
@@ -50,9 +63,12 @@ plant() {
   fi
 }
 
-mapfile -t cases < <(awk 'NF { print $6 }' <<<"$faults" | sort -u)
-"$checkptx" "$folder" "${cases[@]}"
-while read -r file kernel n from to case; do
-  [ -z "$file" ] || plant "$file" "$kernel" "$n" "$from" "$to" "$case"
-done <<<"$faults"
+for card in 75 80; do
+  folder=$folders/sm_$card faults=faults_$card
+  mapfile -t cases < <(awk 'NF { print $6 }' <<<"${!faults}" | sort -u)
+  "$checkptx" "$folder" "${cases[@]}"
+  while read -r file kernel n from to case; do
+    [ -z "$file" ] || plant "$file" "$kernel" "$n" "$from" "$to" "$case"
+  done <<<"${!faults}"
+done
 exit $missed

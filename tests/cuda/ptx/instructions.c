@@ -194,6 +194,27 @@ static poet_status decode_ballot(decoder *d, statement *s, ptx_instruction *out)
     return ptx_value(d, s->operand[2], &out->src[3]);
 }
 
+/* mma.sync: {d}, {a}, {b}, {c}, of four, four, two and four registers. All lanes take part. */
+static poet_status decode_product(decoder *d, statement *s, ptx_instruction *out)
+{
+    static const int wanted[] = {4, 4, 2, 4};
+    int n, part = 0;
+    out->kind = PTX_PRODUCT;
+    if (strcmp(s->name, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") != 0)
+        return WRONG(d, "%s is not known to the machine", s->name);
+    if (d->module->target < 80)
+        return WRONG(d, "sm_%d has no %s", d->module->target, s->name);
+    POET_TRY(want_operands(d, s, 4, 4));
+    for (int i = 0; i < 4; i++) {
+        int *slots = i ? out->part + part : out->dst;
+        POET_TRY(ptx_list(d, s->operand[i], i ? ptx_value : ptx_register, slots, &n));
+        if (n != wanted[i])
+            return WRONG(d, "%d registers where %s has %d", n, s->name, wanted[i]);
+        part += i ? n : 0;
+    }
+    return ptx_add_slot(d, UINT32_MAX, &out->src[3]);
+}
+
 typedef poet_status (*decode_function)(decoder *, statement *, ptx_instruction *);
 
 static decode_function decoder_of(const statement *s)
@@ -211,7 +232,8 @@ static decode_function decoder_of(const statement *s)
                 {"barrier.sync", decode_barrier},
                 {"bar.warp.sync", decode_warp_barrier},
                 {"shfl.sync.", decode_shuffle},
-                {"vote.sync.ballot.b32", decode_ballot}};
+                {"vote.sync.ballot.b32", decode_ballot},
+                {"mma.sync.", decode_product}};
 
     bool vector = false;
     for (int i = 0; i < s->n; i++)

@@ -33,6 +33,9 @@ poet_status ptx_load(const char *folder);
 /* One module; the text is copied. For tests. */
 poet_status ptx_load_text(const char *text);
 
+/* The card that the module loaded last is for: 80 for sm_80; 0: there is none. */
+int ptx_target(void);
+
 /* Forgets modules and frees device memory. */
 void ptx_unload(void);
 

@@ -4,7 +4,7 @@
 
 #include "tests/cuda/ptx/machine.h"
 
-enum { PTX_WARP = 32, PTX_THREADS = 1024, PTX_VECTOR = 4 };
+enum { PTX_WARP = 32, PTX_THREADS = 1024, PTX_VECTOR = 4, PTX_PARTS = 10 };
 
 /* ---- operations: pure functions of the bits of up to three operands ---- */
 
@@ -35,7 +35,8 @@ typedef enum ptx_kind {
     PTX_BARRIER, /* of the block */
     PTX_WARP_BARRIER,
     PTX_SHUFFLE, /* dst[0] = the value of another lane, dst[1]: was that in range? */
-    PTX_BALLOT
+    PTX_BALLOT,
+    PTX_PRODUCT /* of matrices that the warp holds: dst = part[0..4) part[4..6) + part[6..10) */
 } ptx_kind;
 
 typedef enum ptx_shuffle { PTX_UP, PTX_DOWN, PTX_CROSS, PTX_FROM } ptx_shuffle;
@@ -50,9 +51,10 @@ typedef struct ptx_instruction {
     bool unless;
     ptx_function function;
     int dst[PTX_VECTOR], src[PTX_VECTOR + 1];
-    int n;        /* elements of a vector; 1 otherwise */
-    int bytes;    /* of an element */
-    bool extends; /* loads: by the sign */
+    int part[PTX_PARTS]; /* products */
+    int n;               /* elements of a vector; 1 otherwise */
+    int bytes;           /* of an element */
+    bool extends;        /* loads: by the sign */
     ptx_space space;
     ptx_shuffle shuffle;
     int64_t offset;
@@ -95,6 +97,7 @@ typedef struct ptx_kernel {
 
 typedef struct ptx_module {
     char *text;
+    int target;           /* 80: sm_80 */
     ptx_variable *shared; /* declared outside of kernels */
     int n_shared;
     ptx_kernel *kernel;
@@ -110,6 +113,9 @@ poet_status ptx_decode(const ptx_module *module, ptx_kernel *kernel);
 /* A launch whose sizes are within the limits. */
 poet_status ptx_run(const ptx_kernel *kernel, ptx_size grid, ptx_size block, size_t shared_bytes,
                     void *const *argument);
+
+/* Does a product; the registers of each lane. product.c */
+void ptx_product(const ptx_instruction *instruction, uint64_t *const slot[PTX_WARP]);
 
 /* ---- memory ---- */
 

@@ -69,6 +69,11 @@ poet_status ptx_load(const char *folder)
     return status;
 }
 
+int ptx_target(void)
+{
+    return n_modules ? modules[n_modules - 1].target : 0;
+}
+
 /* ---- launches ---- */
 
 static poet_status find_kernel(const char *name, ptx_kernel **out)

@@ -220,7 +220,12 @@ poet_status ptx_parse(char *text, ptx_module *out)
     int line = 1;
     *out = (ptx_module){.text = text};
     for (at = ptx_skip(at, &line); *at; at = ptx_skip(at, &line)) {
-        if (ptx_take(&at, ".version") || ptx_take(&at, ".target") || ptx_take(&at, ".address_size"))
+        bool header = true;
+        if (ptx_take(&at, ".target"))
+            out->target = atoi(at + strspn(at, " \tsm_"));
+        else if (!ptx_take(&at, ".version") && !ptx_take(&at, ".address_size"))
+            header = false;
+        if (header)
             at += strcspn(at, "\n");
         else if (ptx_take(&at, ".entry"))
             POET_TRY(parse_kernel(&at, &line, out));

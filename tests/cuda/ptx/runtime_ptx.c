@@ -18,7 +18,8 @@ poet_status poet_runtime_open(int index, poet_cuda_device *device)
 {
     if (index != 0)
         return POET_FAIL(POET_ERR_ARG, "ptx: there is no device number %d", index);
-    snprintf(device->name, sizeof device->name, "machine for PTX");
+    device->capability = ptx_target();
+    snprintf(device->name, sizeof device->name, "machine for PTX of sm_%d", device->capability);
     return POET_OK;
 }
 
@@ -52,6 +53,14 @@ poet_status poet_runtime_memory(poet_cuda_device *device, size_t *left, size_t *
     (void)device;
     *left = *most = SIZE_MAX;
     return POET_OK;
+}
+
+/* Nothing counts it. */
+bool poet_runtime_energy(poet_cuda_device *device, double *joules)
+{
+    (void)device;
+    (void)joules;
+    return false;
 }
 
 poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *src, size_t bytes,

@@ -234,8 +234,95 @@ static void test_launches(void)
     ptx_unload();
 }
 
+/* ---- a product of a warp ---- */
+
+/* d = a b + 1 by one warp; lane l finds its ten words at x + 40 l, and puts four of d at y + 16 l. */
+static const char product[] = ".version 7.8\n"
+                              ".target sm_80\n"
+                              ".address_size 64\n"
+                              ".visible .entry product(.param .u64 x, .param .u64 y)\n"
+                              "{\n"
+                              "    .reg .b32 %r<20>; .reg .b64 %rd<9>;\n"
+                              "    ld.param.u64 %rd1, [x];\n"
+                              "    ld.param.u64 %rd2, [y];\n"
+                              "    mov.u32 %r1, %tid.x;\n"
+                              "    mul.wide.u32 %rd3, %r1, 24;\n"
+                              "    add.s64 %rd1, %rd1, %rd3;\n"
+                              "    mul.wide.u32 %rd3, %r1, 16;\n"
+                              "    add.s64 %rd2, %rd2, %rd3;\n"
+                              "    ld.global.u32 %r2, [%rd1];\n"
+                              "    ld.global.u32 %r3, [%rd1+4];\n"
+                              "    ld.global.u32 %r4, [%rd1+8];\n"
+                              "    ld.global.u32 %r5, [%rd1+12];\n"
+                              "    ld.global.u32 %r6, [%rd1+16];\n"
+                              "    ld.global.u32 %r7, [%rd1+20];\n"
+                              "    mov.b32 %r8, 0x3f800000;\n"
+                              "    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%r9, %r10, "
+                              "%r11, %r12}, {%r2, %r3, %r4, %r5}, "
+                              "{%r6, %r7}, {%r8, %r8, %r8, %r8};\n"
+                              "    st.global.u32 [%rd2], %r9;\n"
+                              "    st.global.u32 [%rd2+4], %r10;\n"
+                              "    st.global.u32 [%rd2+8], %r11;\n"
+                              "    st.global.u32 [%rd2+12], %r12;\n"
+                              "    ret;\n"
+                              "}\n";
+
+static float a_at(int row, int k)
+{
+    return (float)(16 * row + k);
+}
+
+static float b_at(int k, int column)
+{
+    return k / 2 == column ? (float)(1 + k % 2) : 0;
+}
+
+/* Two neighbours in k in one word, the lower half the first; whole numbers below 256 are whole in bf16. */
+static uint32_t word(float low, float high)
+{
+    return (uint32_t)(f32(low) >> 16 | (f32(high) & 0xFFFF0000U));
+}
+
+static void test_product(void)
+{
+    uint32_t x[PTX_WARP][6], y[PTX_WARP][4];
+    void *device_x, *device_y;
+    for (int lane = 0; lane < PTX_WARP; lane++)
+        for (int i = 0; i < 6; i++) {
+            int group = lane / 4, k = lane % 4 * 2 + (i < 4 ? i / 2 : i - 4) * 8;
+            int row = group + i % 2 * 8;
+            x[lane][i] = i < 4 ? word(a_at(row, k), a_at(row, k + 1))
+                               : word(b_at(k, group), b_at(k + 1, group));
+        }
+    CHECK_OK(ptx_load_text(product));
+    CHECK_INT(ptx_target(), 80);
+    CHECK_OK(ptx_alloc(sizeof x, &device_x));
+    CHECK_OK(ptx_alloc(sizeof y, &device_y));
+    ptx_copy(device_x, x, sizeof x);
+    void *argument[] = {&device_x, &device_y};
+    CHECK_OK(ptx_launch("product", (ptx_size){1, 1, 1}, (ptx_size){PTX_WARP, 1, 1}, 0, argument));
+    ptx_copy(y, device_y, sizeof y);
+    for (int lane = 0; lane < PTX_WARP; lane++)
+        for (int i = 0; i < 4; i++) {
+            int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+            float want = a_at(row, 2 * column) + 2 * a_at(row, 2 * column + 1) + 1;
+            CHECK_INT(y[lane][i], f32(want));
+        }
+    CHECK_FAILS(ptx_launch("product", (ptx_size){1, 1, 1}, (ptx_size){8, 1, 1}, 0, argument),
+                POET_ERR_DEVICE, "a warp of 8 lanes");
+    ptx_unload();
+    char *old = strdup(product);
+    memcpy(strstr(old, "sm_80"), "sm_75", 5);
+    CHECK_OK(ptx_load_text(old));
+    CHECK_FAILS(ptx_launch("product", (ptx_size){1, 1, 1}, (ptx_size){8, 1, 1}, 0, argument),
+                POET_ERR_FORMAT, "sm_75 has no mma.sync");
+    ptx_unload();
+    free(old);
+}
+
 int main(void)
 {
+    test_product();
     test_integers();
     test_reals();
     test_launches();

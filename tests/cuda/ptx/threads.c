@@ -215,6 +215,17 @@ static void ballot(thread *lanes, int n, uint32_t mask, const ptx_instruction *i
             lanes[l].slot[i->dst[0]] = votes;
 }
 
+static poet_status product(block *b, thread *lanes, int n, const ptx_instruction *i)
+{
+    uint64_t *slot[PTX_WARP];
+    if (n < PTX_WARP)
+        return FAILED(b, lanes, "a product in a warp of %d lanes", n);
+    for (int l = 0; l < n; l++)
+        slot[l] = lanes[l].slot;
+    ptx_product(i, slot);
+    return POET_OK;
+}
+
 /* Does the exchange t waits at, when all lanes of its mask are there. */
 static poet_status release_warp(block *b, thread *t, bool *released)
 {
@@ -230,6 +241,8 @@ static poet_status release_warp(block *b, thread *t, bool *released)
             return POET_OK;
     if (i->kind == PTX_SHUFFLE)
         POET_TRY(shuffle(b, lanes, n, mask, i));
+    else if (i->kind == PTX_PRODUCT)
+        POET_TRY(product(b, lanes, n, i));
     else if (i->kind == PTX_BALLOT)
         ballot(lanes, n, mask, i);
     else if ((mask | ~(uint32_t)0 << (n - 1) << 1) == UINT32_MAX) /* a barrier of the whole warp */

@@ -79,6 +79,62 @@ static void test_synth_dataset(void)
     CHECK_FAILS(poet_dataset_open("synth:shapes", &options, &data), POET_ERR_ARG, "5x64");
 }
 
+static poet_dataset *of_clips(const char *spec, int size, int train, int heldout)
+{
+    poet_dataset *data = NULL;
+    poet_dataset_options options = {.t = 2,
+                                    .h = size,
+                                    .w = size,
+                                    .train_clips = (uint64_t)train,
+                                    .heldout_clips = (uint64_t)heldout};
+    CHECK_OK(poet_dataset_open(spec, &options, &data));
+    return data;
+}
+
+/* Sources of 2, 5 and 3 clips, in turn, each until it has no more. */
+static void test_mixture(void)
+{
+    static const char *const specs[] = {"synth:shapes", "synth:street", "synth:digits2"};
+
+    static const struct {
+        int source;
+        uint64_t index;
+    } order[] = {{0, 0}, {1, 0}, {2, 0}, {0, 1}, {1, 1}, {2, 1}, {1, 2}, {2, 2}, {1, 3}, {1, 4}};
+
+    poet_dataset *data, *sources[3], *alone[3];
+    for (int s = 0; s < 3; s++) {
+        sources[s] = of_clips(specs[s], 16, s == 0 ? 2 : s == 1 ? 5 : 3, 1);
+        alone[s] = of_clips(specs[s], 16, 5, 1);
+    }
+    CHECK_OK(poet_dataset_mix(sources, 3, &data));
+    CHECK_INT(poet_dataset_count(data, POET_SPLIT_TRAIN), 10);
+    CHECK_INT(poet_dataset_count(data, POET_SPLIT_UNSEEN), 3);
+    CHECK_INT(poet_dataset_geometry(data).h, 16);
+    for (uint64_t i = 0; i < 10; i++) {
+        poet_example mixed, own;
+        char name[POET_CLIP_NAME_BYTES], own_name[POET_CLIP_NAME_BYTES];
+        const poet_dataset *source = alone[order[i].source];
+        CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, i, &mixed));
+        CHECK_OK(poet_dataset_read(source, POET_SPLIT_TRAIN, order[i].index, &own));
+        CHECK_STR(mixed.attributes, own.attributes);
+        CHECK(memcmp(mixed.clip.pixels, own.clip.pixels, (size_t)2 * 16 * 16 * 3) == 0);
+        poet_dataset_name(data, POET_SPLIT_TRAIN, i, name);
+        poet_dataset_name(source, POET_SPLIT_TRAIN, order[i].index, own_name);
+        CHECK_STR(name, own_name);
+        poet_example_free(&mixed);
+        poet_example_free(&own);
+    }
+    poet_example none;
+    CHECK_FAILS(poet_dataset_read(data, POET_SPLIT_TRAIN, 10, &none), POET_ERR_ARG, "clip 10");
+    CHECK_OK(poet_dataset_verify(data, NULL));
+    poet_dataset_close(data);
+    for (int s = 0; s < 3; s++)
+        poet_dataset_close(alone[s]);
+    poet_dataset *unlike[] = {of_clips(specs[0], 16, 2, 1), of_clips(specs[1], 32, 2, 1)};
+    CHECK_FAILS(poet_dataset_mix(unlike, 2, &data), POET_ERR_MISMATCH,
+                "2 frames of 16x16 and of 2 of 32x32 cannot be mixed");
+}
+
 /* Any number of threads gives what reading directly gives. */
 static void test_prefetch(void)
 {
@@ -122,6 +178,7 @@ int main(void)
     test_sampler();
     test_sampler_mixes();
     test_synth_dataset();
+    test_mixture();
     test_prefetch();
     CHECK_INT(poet_memory_get_stats().blocks, before);
     return CHECK_RESULT();

@@ -10,6 +10,7 @@
 #include "tests/support/check.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char root[64];
@@ -375,6 +376,47 @@ static void test_other_captions(void)
                 "level 50");
 }
 
+/* A mark before the captions, "./" before a name, a name that is not UTF-8, a pipe that nobody writes to, and a link that
+ * leads back: each clip is taken once, and nothing is waited for. */
+static void test_odd_files(void)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    listener l = {0};
+    poet_task task = listen(&l);
+    CHECK_OK(poet_make_directory(in_root("odd/more")));
+    write_video("odd/a.mp4", 5, 0);
+    write_video("odd/more/b.mp4", 5, 1);
+    write_video("odd/\xFF.mp4", 5, 2);
+    CHECK(mkfifo(in_root("odd/pipe.mp4"), 0600) == 0);
+    CHECK(symlink("..", in_root("odd/more/loop")) == 0);
+    static const char lines[] = "\xEF\xBB\xBF{\"file\":\"./a.mp4\",\"caption\":\"a\"}\r\n"
+                                "{\"file\":\".//more/b.mp4\",\"caption\":\"b\"}\n";
+    write_text("odd/captions.jsonl", lines, sizeof lines - 1);
+    options.uncaptioned = true;
+    CHECK_OK(poet_import(in_root("odd"), in_root("odd-out"), &options, &task, &report));
+    CHECK_INT(report.clips, 2);
+    CHECK_INT(report.skipped[POET_IMPORT_BAD_LINE], 0);
+    CHECK_INT(report.skipped[POET_IMPORT_BAD_NAME], 1);
+    CHECK_INT(report.skipped[POET_IMPORT_BROKEN], 0);
+    CHECK(strstr(l.text, "odd/more/loop: is a link to a folder that holds it; skipped"));
+    CHECK(strstr(l.text, "its name is not UTF-8"));
+
+    unlink(in_root("odd/captions.jsonl"));
+    write_text("odd/a.txt", "\xEF\xBB\xBFmarked", 9);
+    options.heldout = 0;
+    CHECK_OK(poet_import(in_root("odd"), in_root("odd-out"), &options, NULL, &report));
+    CHECK_INT(report.clips, 2);
+    CHECK_INT(report.skipped[POET_IMPORT_BROKEN], 1); /* the pipe */
+    poet_dataset *data;
+    poet_example e;
+    CHECK_OK(poet_dataset_open(in_root("odd-out"), NULL, &data));
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 0, &e));
+    CHECK_STR(e.caption, "marked");
+    poet_example_free(&e);
+    poet_dataset_close(data);
+}
+
 /* Videos without a caption, where that is allowed: beside captions.jsonl, which names some, and with no captions at all.
  * What cannot be decoded is left out as ever. */
 static void test_uncaptioned(void)
@@ -519,6 +561,7 @@ int main(void)
     test_manifest();
     test_csv();
     test_other_captions();
+    test_odd_files();
     test_uncaptioned();
     test_unknown_splits();
     test_nothing_left();

@@ -430,43 +430,6 @@ static void test_failing_allocations(void)
     CHECK(n > 10 && n < 1000);
 }
 
-static void test_utf8(void)
-{
-    static const struct {
-        const char *text;
-        long bad; /* -1: valid */
-    } cases[] = {
-        {"", -1},
-        {"plain", -1},
-        {"\xC2\x80 \xDF\xBF \xE0\xA0\x80 \xEF\xBF\xBF \xF0\x90\x80\x80 \xF4\x8F\xBF\xBF", -1},
-        {"\xED\x9F\xBF\xEE\x80\x80", -1}, /* around the surrogates */
-        {"ab\x80", 2},                    /* a continuation alone */
-        {"\xC0\xAF", 0},                  /* overlong */
-        {"\xC1\xBF", 0},                  /* overlong */
-        {"x\xE0\x9F\xBF", 1},             /* overlong */
-        {"x\xF0\x8F\xBF\xBF", 1},         /* overlong */
-        {"\xED\xA0\x80", 0},              /* the first surrogate */
-        {"\xED\xBF\xBF", 0},              /* the last surrogate */
-        {"\xF4\x90\x80\x80", 0},          /* above U+10FFFF */
-        {"\xF5\x80\x80\x80", 0},          /* above U+10FFFF */
-        {"\xFF", 0},                      /* no byte of UTF-8 */
-        {"\xE5\xB0\x8F\xE5\xB0", 3},      /* cut off */
-        {"\xC3", 0},                      /* cut off */
-        {"\xF0\x9F\x8E", 0},              /* cut off */
-        {"\xE5\xB0x", 0},                 /* a letter where a continuation should be */
-        {"\xC3\xC3\xA4", 0},              /* two first bytes */
-    };
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        size_t bad = 999, bytes = strlen(cases[i].text);
-        CHECK(poet_utf8_valid(cases[i].text, bytes, &bad) == (cases[i].bad < 0));
-        CHECK_INT(bad, cases[i].bad < 0 ? 999 : cases[i].bad);
-        CHECK(poet_utf8_valid(cases[i].text, bytes, NULL) == (cases[i].bad < 0));
-    }
-    CHECK(poet_utf8_valid("a\0b", 3, NULL));
-    CHECK(!poet_utf8_valid("\xC3\xA4", 1, NULL));
-}
-
 int main(void)
 {
     test_known_merges();
@@ -482,7 +445,6 @@ int main(void)
     test_corrupt_texts();
     test_damaged_texts();
     test_failing_allocations();
-    test_utf8();
     CHECK_INT(poet_memory_get_stats().blocks, 0);
     return CHECK_RESULT();
 }

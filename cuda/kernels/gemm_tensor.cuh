@@ -1,0 +1,90 @@
+/* A tile of a product on tensor cores, for operands in bf16.
+ *
+ * The 8 warps of the block stand 4 x 2, and each makes size/4 rows and size/2 columns by products of 16 x 8 x 16 (mma.cuh). A
+ * panel keeps words of two neighbours in k; its rows are 20 words apart, so that the words that a warp reads at once, of
+ * eight rows and four neighbours, lie in 32 different banks. */
+#pragma once
+
+#include "cuda/kernels/gemm_tile.cuh"
+#include "cuda/kernels/mma.cuh"
+
+template <int size_> struct poet_tensor_tile {
+    static const int size = size_, depth = 32;
+    static const int WORDS = depth / 2;
+    static const int STAGED = size * WORDS / POET_BLOCK;
+    static const int ROWS = size / 4 / 16, COLUMNS = size / 2 / 8; /* products of a warp */
+    static const int BLOCKS = ROWS > 1 ? 1 : 2;
+    typedef unsigned word;
+
+    template <typename Operand>
+    static inline __device__ unsigned take(const Operand &x, int row, int k)
+    {
+        return static_cast<unsigned>(x.raw(row, k)) | static_cast<unsigned>(x.raw(row, k + 1))
+                                                          << 16;
+    }
+
+    struct panel {
+        unsigned row[size][WORDS + 4];
+
+        inline __device__ void put(int at, int k, unsigned x)
+        {
+            row[at][k / 2] = x;
+        }
+    };
+
+    /* Where a lane's first sum lies in the tile: see mma.cuh. */
+    static inline __device__ int lane_row()
+    {
+        int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+        return warp / 2 * (size / 4) + lane / 4;
+    }
+
+    static inline __device__ int warp_column()
+    {
+        return static_cast<int>(threadIdx.x) / 32 % 2 * (size / 2);
+    }
+
+    struct sums {
+        float of[ROWS][COLUMNS][4];
+
+        inline __device__ void clear()
+        {
+            for (int i = 0; i < ROWS; i++)
+                for (int j = 0; j < COLUMNS; j++)
+                    for (int k = 0; k < 4; k++)
+                        of[i][j][k] = 0;
+        }
+
+        inline __device__ void add(const panel &a, const panel &b)
+        {
+            int lane = static_cast<int>(threadIdx.x) % 32;
+            for (int at = lane % 4; at < WORDS; at += 8) {
+                unsigned x[ROWS][4], y[2];
+                for (int i = 0; i < ROWS; i++)
+                    for (int k = 0; k < 4; k++)
+                        x[i][k] = a.row[lane_row() + 16 * i + k % 2 * 8][at + k / 2 * 4];
+                for (int j = 0; j < COLUMNS; j++) {
+                    for (int k = 0; k < 2; k++)
+                        y[k] = b.row[warp_column() + 8 * j + lane / 4][at + k * 4];
+                    for (int i = 0; i < ROWS; i++)
+                        poet_mma(of[i][j], x[i], y);
+                }
+            }
+        }
+
+        inline __device__ void store(float *y, const float *bias, int m, int n,
+                                     const poet_gemm_plan &plan) const
+        {
+            for (int i = 0; i < ROWS; i++)
+                for (int j = 0; j < COLUMNS; j++)
+                    for (int k = 0; k < 4; k++) {
+                        int row = m + lane_row() + 16 * i + k / 2 * 8;
+                        int column = n + warp_column() + 8 * j +
+                                     static_cast<int>(threadIdx.x) % 4 * 2 + k % 2;
+                        if (row < plan.m && column < plan.n)
+                            y[static_cast<int64_t>(row) * plan.n + column] =
+                                of[i][j][k] + (bias ? bias[column] : 0);
+                    }
+        }
+    };
+};

@@ -1,0 +1,98 @@
+/* Which videos there are in a folder and below. */
+#include "base/file.h"
+#include "datasets/import_internal.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MAX_DEPTH = 16 };
+
+typedef struct walk {
+    const poet_import_sink *sink;
+    poet_import_list *list;
+    poet_import_visit visit;
+    int depth;
+    struct stat folders[MAX_DEPTH + 1]; /* those that are open, from the outermost */
+} walk;
+
+static bool is_video(const char *name)
+{
+    static const char *const extensions[] = {"mp4", "mov", "mkv",  "webm", "avi", "gif",
+                                             "m4v", "mpg", "mpeg", "ogv",  "wmv", "flv"};
+    char extension[16];
+    poet_path_extension(name, extension);
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+        if (strcmp(extension, extensions[i]) == 0)
+            return true;
+    return false;
+}
+
+static int not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* A link to a folder that holds it would lead into itself again and again. */
+static bool is_loop(const walk *w, const char *path)
+{
+    struct stat st;
+    for (int i = 0; stat(path, &st) == 0 && i < w->depth; i++)
+        if (st.st_dev == w->folders[i].st_dev && st.st_ino == w->folders[i].st_ino)
+            return true;
+    return false;
+}
+
+static poet_status walk_folder(walk *w, const char *below);
+
+static poet_status walk_entry(walk *w, const char *file)
+{
+    char *path = poet_path_join(w->sink->folder, file);
+    poet_status status = path ? POET_OK : POET_ERR_NOMEM;
+    if (status == POET_OK && poet_is_directory(path)) {
+        if (is_loop(w, path))
+            poet_task_message(w->sink->task, "%s: is a link to a folder that holds it; skipped",
+                              path);
+        else if (w->depth <= MAX_DEPTH)
+            status = walk_folder(w, file);
+    } else if (status == POET_OK && is_video(file)) {
+        status = w->visit(w->sink, w->list, file);
+    }
+    poet_free(path);
+    return status;
+}
+
+static poet_status walk_folder(walk *w, const char *below)
+{
+    struct dirent **entry = NULL;
+    char *path = poet_path_join(w->sink->folder, below);
+    if (!path)
+        return POET_ERR_NOMEM;
+    const char *here = *below ? path : w->sink->folder;
+    int count =
+        stat(here, &w->folders[w->depth]) == 0 ? scandir(here, &entry, not_hidden, alphasort) : -1;
+    poet_status status = POET_OK;
+    if (count < 0)
+        status = POET_FAIL(POET_ERR_IO, "%s: cannot be read: %s", here, strerror(errno));
+    w->depth++;
+    for (int i = 0; i < count; i++) {
+        char *file = poet_path_join(below, entry[i]->d_name);
+        if (status == POET_OK)
+            status = file ? walk_entry(w, file) : POET_ERR_NOMEM;
+        poet_free(file);
+        free(entry[i]);
+    }
+    w->depth--;
+    free(entry);
+    poet_free(path);
+    return status;
+}
+
+poet_status poet_import_walk(const poet_import_sink *sink, poet_import_list *list,
+                             poet_import_visit visit)
+{
+    walk w = {.sink = sink, .list = list, .visit = visit};
+    return walk_folder(&w, "");
+}
