@@ -43,6 +43,9 @@ typedef struct poet_backend {
     poet_dtype
         real;  /* how POET_F32 is stored: F32, or F64 in the reference of the gradient tests */
     bool bf16; /* BF16 operands are supported; else the planner refuses them */
+    /* Whether the kernel of an op, whose first source has this type, writes its first result as BF16 where that is its type,
+     * rounded as a cast rounds. NULL: none does. */
+    bool (*narrows)(poet_op op, poet_dtype source);
     bool host_memory; /* tensors can be read and written by the CPU */
     size_t alignment; /* of tensors inside a block, bytes */
 

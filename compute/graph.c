@@ -134,7 +134,7 @@ static poet_val add_value(poet_graph *g, poet_value value)
     if (g->error || !grow(g, (void **)&g->values, g->n_values, &g->cap_values, sizeof value))
         return POET_NONE;
     assert(g->values);
-    value.grad = POET_NONE;
+    value.grad = value.cast = POET_NONE;
     g->values[g->n_values] = value;
     return (poet_val){g->n_values++};
 }

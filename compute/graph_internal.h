@@ -67,6 +67,7 @@ typedef struct poet_value {
     bool wants_grad; /* a gradient can flow from here to a parameter or a marked input */
     bool hidden;     /* a weight matrix of a hidden layer: Muon's domain */
     poet_val grad;
+    poet_val cast; /* the latest cast of it */
 } poet_value;
 
 struct poet_graph {

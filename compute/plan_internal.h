@@ -16,6 +16,10 @@ typedef struct poet_plan {
     size_t block;     /* bytes of the whole block */
 } poet_plan;
 
+/* Lets operations write bf16 themselves where a cast to it is all that reads their results, and the backend can. Before all
+ * other planning: types of values change. */
+poet_status poet_fuse_casts(poet_graph *g, const poet_backend *backend);
+
 /* bytes: per value, what it takes on the device; scratch_bytes: per node. separate: no two values
  * share memory. Arrays of the plan are in the graph's arena. */
 poet_status poet_plan_make(poet_graph *g, const size_t *bytes, const size_t *scratch_bytes,

@@ -185,6 +185,7 @@ static poet_status build(poet_program *p)
 {
     poet_graph *g = p->graph;
     POET_TRY(poet_graph_status(g));
+    POET_TRY(poet_fuse_casts(g, backend_of(p)));
     POET_TRY(describe_values(p));
     POET_TRY(poet_plan_select(g, &p->plan));
     size_t *bytes = poet_arena_alloc(g->arena, (size_t)g->n_values * sizeof *bytes);

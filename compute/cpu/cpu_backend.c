@@ -64,12 +64,12 @@ double poet_cpu_sum(const poet_device *device, int64_t n, poet_cpu_part part, co
     return sum;
 }
 
-static bool all_f32(const poet_call *call)
+static bool all_f32(const poet_call *call, bool but_the_first_result)
 {
     for (int i = 0; i < call->n_src; i++)
         if (call->src[i] && call->src[i]->dtype == POET_BF16)
             return false;
-    for (int i = 0; i < call->n_dst; i++)
+    for (int i = but_the_first_result; i < call->n_dst; i++)
         if (call->dst[i]->dtype == POET_BF16)
             return false;
     return true;
@@ -79,7 +79,7 @@ static bool all_f32(const poet_call *call)
 static const poet_cpu_op *op_of(const poet_call *call)
 {
     const poet_cpu_op *op = &ops[call->op];
-    bool fits = (op->mixed || all_f32(call)) && (!op->fits || op->fits(call));
+    bool fits = (op->mixed || all_f32(call, op->narrow)) && (!op->fits || op->fits(call));
     return op->run && fits ? op : NULL;
 }
 
@@ -106,6 +106,12 @@ static void release(poet_device *device, poet_call *call)
     const poet_cpu_op *op = op_of(call);
     if (op && op->release)
         op->release(device, call);
+}
+
+/* Products of f32 are f32. */
+static bool narrows(poet_op op, poet_dtype source)
+{
+    return ops[op].narrow && (op != POET_OP_MATMUL || source == POET_BF16);
 }
 
 static const char *implementation(poet_device *device, const poet_call *call)
@@ -167,6 +173,7 @@ void poet_cpu_fill(poet_backend *backend)
     backend->name = "cpu";
     backend->description = "oneDNN, AVX2 and OpenMP";
     backend->bf16 = has_bf16();
+    backend->narrows = narrows;
     backend->open = cpu_open;
     backend->scratch = scratch;
     backend->prepare = prepare;

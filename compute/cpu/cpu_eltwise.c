@@ -8,7 +8,9 @@ enum { GRAIN = 32768 }; /* elements that pay for a thread */
 
 typedef struct flat_job {
     const float *a, *b;
-    float *y, factor;
+    void *y;
+    bool half; /* y is bf16 */
+    float factor;
 } flat_job;
 
 /* ---- add, mul, expand: a second source that broadcasts ---- */
@@ -17,7 +19,8 @@ typedef struct broadcast_job {
     poet_broadcast shape;
     poet_op op;
     const float *a, *b;
-    float *y;
+    void *y;
+    bool half; /* y is bf16 */
 } broadcast_job;
 
 VEC_INLINE vf combine(poet_op op, vf a, vf b)
@@ -29,15 +32,15 @@ VEC_INLINE vf combine(poet_op op, vf a, vf b)
     }
 }
 
-/* n neighbours; b is a vector too, or one number for all. */
-VEC_INLINE void combine_run(poet_op op, const float *a, const float *b, bool b_is_one, int64_t n,
-                            float *y)
+/* Neighbours; b is a vector too, or one number for all. */
+VEC_INLINE void combine_run(poet_op op, const broadcast_job *j, const poet_run *run)
 {
+    const float *a = op == POET_OP_EXPAND ? NULL : j->a + run->big, *b = j->b + run->small;
     vf one = vf_all(b[0]);
-    for (int64_t i = 0; i < n; i += LANES) {
-        vf bi = b_is_one ? one : vf_load_n(b + i, n - i);
-        vf ai = op == POET_OP_EXPAND ? one : vf_load_n(a + i, n - i);
-        vf_store_n(y + i, n - i, combine(op, ai, bi));
+    for (int64_t i = 0; i < run->n; i += LANES) {
+        vf bi = run->one ? one : vf_load_n(b + i, run->n - i);
+        vf ai = op == POET_OP_EXPAND ? one : vf_load_n(a + i, run->n - i);
+        vf_store_as(j->half, j->y, run->big + i, run->n - i, combine(op, ai, bi));
     }
 }
 
@@ -46,12 +49,10 @@ static VEC void combine_items(const void *context, int64_t begin, int64_t end)
     const broadcast_job *j = context;
     for (int64_t item = begin; item < end; item++) {
         poet_run run = poet_broadcast_run(&j->shape, item);
-        const float *a = j->op == POET_OP_EXPAND ? NULL : j->a + run.big;
-        float *y = j->y + run.big;
         switch (j->op) {
-        case POET_OP_ADD: combine_run(POET_OP_ADD, a, j->b + run.small, run.one, run.n, y); break;
-        case POET_OP_MUL: combine_run(POET_OP_MUL, a, j->b + run.small, run.one, run.n, y); break;
-        default: combine_run(POET_OP_EXPAND, a, j->b + run.small, run.one, run.n, y); break;
+        case POET_OP_ADD: combine_run(POET_OP_ADD, j, &run); break;
+        case POET_OP_MUL: combine_run(POET_OP_MUL, j, &run); break;
+        default: combine_run(POET_OP_EXPAND, j, &run); break;
         }
     }
 }
@@ -63,7 +64,8 @@ static poet_status combine_kernel(poet_device *device, const poet_call *call)
                        .op = call->op,
                        .a = poet_cpu_src(call, 0),
                        .b = b->data,
-                       .y = poet_cpu_dst(call, 0)};
+                       .y = call->dst[0]->data,
+                       .half = poet_cpu_half(call)};
     poet_cpu_parallel(device, j.shape.items, GRAIN / j.shape.run + 1, combine_items, &j);
     return POET_OK;
 }
@@ -74,13 +76,15 @@ static VEC void scale_part(const void *context, int64_t begin, int64_t end)
 {
     const flat_job *j = context;
     for (int64_t i = begin; i < end; i += LANES)
-        vf_store_n(j->y + i, end - i, vf_load_n(j->a + i, end - i) * vf_all(j->factor));
+        vf_store_as(j->half, j->y, i, end - i, vf_load_n(j->a + i, end - i) * vf_all(j->factor));
 }
 
 static poet_status scale_kernel(poet_device *device, const poet_call *call)
 {
-    flat_job j = {
-        .a = poet_cpu_src(call, 0), .y = poet_cpu_dst(call, 0), .factor = call->attr->scale.factor};
+    flat_job j = {.a = poet_cpu_src(call, 0),
+                  .y = call->dst[0]->data,
+                  .half = poet_cpu_half(call),
+                  .factor = call->attr->scale.factor};
     poet_cpu_parallel(device, poet_tensor_count(call->src[0]), GRAIN, scale_part, &j);
     return POET_OK;
 }
@@ -129,7 +133,7 @@ VEC_INLINE vf tanh_slope(vf x)
     {                                                                                              \
         const flat_job *j = context;                                                               \
         for (int64_t i = begin; i < end; i += LANES)                                               \
-            vf_store_n(j->y + i, end - i, f(vf_load_n(j->a + i, end - i)));                        \
+            vf_store_as(j->half, j->y, i, end - i, f(vf_load_n(j->a + i, end - i)));               \
     }                                                                                              \
                                                                                                    \
     static VEC void name##_bwd_part(const void *context, int64_t begin, int64_t end)               \
@@ -137,7 +141,7 @@ VEC_INLINE vf tanh_slope(vf x)
         const flat_job *j = context;                                                               \
         for (int64_t i = begin; i < end; i += LANES) {                                             \
             vf d = slope(vf_load_n(j->a + i, end - i));                                            \
-            vf_store_n(j->y + i, end - i, vf_load_n(j->b + i, end - i) * d);                       \
+            vf_store_as(j->half, j->y, i, end - i, vf_load_n(j->b + i, end - i) * d);              \
         }                                                                                          \
     }
 
@@ -159,7 +163,8 @@ static poet_status act_kernel(poet_device *device, const poet_call *call)
     bool bwd = call->op == POET_OP_ACT_BWD;
     flat_job j = {.a = poet_cpu_src(call, 0),
                   .b = bwd ? poet_cpu_src(call, 1) : NULL,
-                  .y = poet_cpu_dst(call, 0)};
+                  .y = call->dst[0]->data,
+                  .half = poet_cpu_half(call)};
     poet_cpu_parallel(device, poet_tensor_count(call->src[0]), GRAIN / 4,
                       parts[bwd][call->attr->act.act], &j);
     return POET_OK;
@@ -167,33 +172,16 @@ static poet_status act_kernel(poet_device *device, const poet_call *call)
 
 /* ---- casts ---- */
 
-typedef uint32_t vu __attribute__((vector_size(32)));
-
 typedef struct cast_job {
     const void *x;
     void *y;
 } cast_job;
 
-/* To nearest, ties to even, in the integers: what is cut off is below, at or above one half. */
-VEC_INLINE vi bf16_bits(vf x)
-{
-    vi rounded = (vi)x + 0x7FFF + (((vi)x >> 16) & 1), nan = x != x;
-    vi bits = (rounded & ~nan) | (nan & 0x7FC00000);
-    return (vi)((vu)bits >> 16);
-}
-
 static VEC void to_bf16_part(const void *context, int64_t begin, int64_t end)
 {
     const cast_job *j = context;
-    const float *x = j->x;
-    uint16_t *y = j->y, half[LANES];
-    int64_t i = begin;
-    for (; i + LANES <= end; i += LANES)
-        vi_store_halves(y + i, bf16_bits(vf_load(x + i)));
-    if (i < end) {
-        vi_store_halves(half, bf16_bits(vf_load_n(x + i, end - i)));
-        memcpy(y + i, half, (size_t)(end - i) * sizeof *half);
-    }
+    for (int64_t i = begin; i < end; i += LANES)
+        vf_store_as(true, j->y, i, end - i, vf_load_n((const float *)j->x + i, end - i));
 }
 
 static VEC void from_bf16_part(const void *context, int64_t begin, int64_t end)
@@ -271,9 +259,10 @@ static poet_status dropout_kernel(poet_device *device, const poet_call *call)
 void poet_cpu_eltwise(poet_cpu_op *ops)
 {
     ops[POET_OP_ADD] = ops[POET_OP_MUL] = ops[POET_OP_EXPAND] =
-        (poet_cpu_op){.run = combine_kernel};
-    ops[POET_OP_SCALE] = (poet_cpu_op){.run = scale_kernel};
-    ops[POET_OP_ACT] = ops[POET_OP_ACT_BWD] = (poet_cpu_op){.run = act_kernel, .fits = knows_act};
+        (poet_cpu_op){.run = combine_kernel, .narrow = true};
+    ops[POET_OP_SCALE] = (poet_cpu_op){.run = scale_kernel, .narrow = true};
+    ops[POET_OP_ACT] = ops[POET_OP_ACT_BWD] =
+        (poet_cpu_op){.run = act_kernel, .narrow = true, .fits = knows_act};
     ops[POET_OP_CAST] = (poet_cpu_op){.run = cast_kernel, .mixed = true, .fits = is_f32_or_bf16};
     ops[POET_OP_DROPOUT] = (poet_cpu_op){.run = dropout_kernel};
 }

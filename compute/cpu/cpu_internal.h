@@ -17,6 +17,7 @@ typedef struct poet_cpu_op {
     const char *(*implementation)(const poet_call *call);          /* NULL: the vector unit */
     /* A call with a bf16 tensor, or one that does not fit, is left to the reference. */
     bool mixed;                          /* bf16 is fine */
+    bool narrow;                         /* also writes its first result as bf16 */
     bool (*fits)(const poet_call *call); /* NULL: always */
 } poet_cpu_op;
 
@@ -62,6 +63,12 @@ static inline const float *poet_cpu_src(const poet_call *call, int i)
 static inline float *poet_cpu_dst(const poet_call *call, int i)
 {
     return call->dst[i]->data;
+}
+
+/* Whether the first result is bf16; that of an operation that narrows may be. */
+static inline bool poet_cpu_half(const poet_call *call)
+{
+    return call->dst[0]->dtype == POET_BF16;
 }
 
 static inline int64_t poet_min(int64_t a, int64_t b)

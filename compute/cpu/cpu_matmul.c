@@ -118,7 +118,7 @@ static poet_status memories_of(const poet_call *call, matmul_memories *m)
     POET_TRY(operand(&m->a, s.m, s.k, call->attr->matmul.transpose_a, type));
     POET_TRY(operand(&m->b, s.k, s.n, call->attr->matmul.transpose_b, type));
     POET_TRY(operand(&m->bias, 1, s.n, false, dnnl_f32));
-    return operand(&m->y, s.m, s.n, false, dnnl_f32);
+    return operand(&m->y, s.m, s.n, false, poet_dnnl_type(call->dst[0]));
 }
 
 static poet_status describe(const poet_device *device, const poet_call *call,
@@ -213,5 +213,6 @@ void poet_cpu_matmul(poet_cpu_op *ops)
                                         .prepare = matmul_prepare,
                                         .release = matmul_release,
                                         .implementation = matmul_implementation,
-                                        .mixed = true};
+                                        .mixed = true,
+                                        .narrow = true};
 }

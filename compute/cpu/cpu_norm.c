@@ -224,7 +224,9 @@ static size_t group_norm_bwd_scratch(poet_device *device, const poet_call *call)
 typedef struct rms_job {
     int64_t rows, c;
     const float *x, *gain, *rstd_in, *dy;
-    float *y, *rstd;
+    void *y;
+    bool half; /* y is bf16 */
+    float *rstd;
     float *dx, *dgain, *slices; /* slices (SLICES, C): partial sums of dgain */
 } rms_job;
 
@@ -253,8 +255,8 @@ static VEC void rms_rows(const void *context, int64_t begin, int64_t end)
         j->rstd[row] = rstd;
         for (int64_t c = 0; c < j->c; c += LANES) {
             int64_t n = j->c - c;
-            vf_store_n(j->y + row * j->c + c, n,
-                       vf_load_n(x + c, n) * vf_all(rstd) * vf_load_n(j->gain + c, n));
+            vf_store_as(j->half, j->y, row * j->c + c, n,
+                        vf_load_n(x + c, n) * vf_all(rstd) * vf_load_n(j->gain + c, n));
         }
     }
 }
@@ -262,7 +264,8 @@ static VEC void rms_rows(const void *context, int64_t begin, int64_t end)
 static poet_status rms_norm_run(poet_device *device, const poet_call *call)
 {
     rms_job j = rms_of(call);
-    j.y = poet_cpu_dst(call, 0);
+    j.y = call->dst[0]->data;
+    j.half = poet_cpu_half(call);
     j.rstd = poet_cpu_dst(call, 1);
     poet_cpu_parallel(device, j.rows, 32768 / j.c + 1, rms_rows, &j);
     return POET_OK;
@@ -334,7 +337,7 @@ void poet_cpu_norm(poet_cpu_op *ops)
     ops[POET_OP_GROUP_NORM] = (poet_cpu_op){.run = group_norm_run, .scratch = group_norm_scratch};
     ops[POET_OP_GROUP_NORM_BWD] =
         (poet_cpu_op){.run = group_norm_bwd_run, .scratch = group_norm_bwd_scratch};
-    ops[POET_OP_RMS_NORM] = (poet_cpu_op){.run = rms_norm_run, .fits = is_wide};
+    ops[POET_OP_RMS_NORM] = (poet_cpu_op){.run = rms_norm_run, .narrow = true, .fits = is_wide};
     ops[POET_OP_RMS_NORM_BWD] =
         (poet_cpu_op){.run = rms_norm_bwd_run, .scratch = rms_norm_bwd_scratch, .fits = is_wide};
 }

@@ -7,7 +7,9 @@ typedef struct table_job {
     int64_t rows, slots, v, c; /* of one slot's table: V rows of C */
     const float *table, *dy;
     const int32_t *index;
-    float *y, *dtable;
+    void *y;
+    bool half; /* y is bf16 */
+    float *dtable;
 } table_job;
 
 static table_job job_of(const poet_shape *table, const poet_tensor *index)
@@ -39,7 +41,7 @@ static VEC void embed_rows(const void *context, int64_t begin, int64_t end)
                 int64_t code = s * j->v + j->index[row * j->slots + s];
                 sum += vf_load_n(j->table + code * j->c + c, j->c - c);
             }
-            vf_store_n(j->y + row * j->c + c, j->c - c, sum);
+            vf_store_as(j->half, j->y, row * j->c + c, j->c - c, sum);
         }
 }
 
@@ -48,7 +50,8 @@ static poet_status embed_kernel(poet_device *device, const poet_call *call)
     table_job j = job_of(&call->src[0]->shape, call->src[1]);
     POET_TRY(check(&j));
     j.table = poet_cpu_src(call, 0);
-    j.y = poet_cpu_dst(call, 0);
+    j.y = call->dst[0]->data;
+    j.half = poet_cpu_half(call);
     poet_cpu_parallel(device, j.rows, 32768 / (j.c * j.slots) + 1, embed_rows, &j);
     return POET_OK;
 }
@@ -127,6 +130,6 @@ static poet_status gather_kernel(poet_device *device, const poet_call *call)
 void poet_cpu_tables(poet_cpu_op *ops)
 {
     ops[POET_OP_GATHER] = (poet_cpu_op){.run = gather_kernel};
-    ops[POET_OP_EMBED] = (poet_cpu_op){.run = embed_kernel, .fits = is_real};
+    ops[POET_OP_EMBED] = (poet_cpu_op){.run = embed_kernel, .narrow = true, .fits = is_real};
     ops[POET_OP_EMBED_BWD] = (poet_cpu_op){.run = embed_bwd_kernel};
 }

@@ -7,6 +7,7 @@
 #define POET_COMPUTE_CPU_VEC_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -202,6 +203,32 @@ VEC_INLINE void vf_store_n(float *p, int64_t n, vf v)
     vf_store(part, v);
     for (int64_t i = 0; i < n; i++)
         p[i] = part[i];
+}
+
+typedef uint32_t vu __attribute__((vector_size(32)));
+
+/* To nearest, ties to even, in the integers: what is cut off is below, at or above one half. */
+VEC_INLINE vi vf_bf16_bits(vf x)
+{
+    vi rounded = (vi)x + 0x7FFF + (((vi)x >> 16) & 1), nan = x != x;
+    vi bits = (rounded & ~nan) | (nan & 0x7FC00000);
+    return (vi)((vu)bits >> 16);
+}
+
+/* The first n of eight, as f32 or, where half, as bf16, to elements i and on of y. */
+VEC_INLINE void vf_store_as(bool half, void *y, int64_t i, int64_t n, vf v)
+{
+    uint16_t part[LANES];
+    if (!half) {
+        vf_store_n((float *)y + i, n, v);
+        return;
+    }
+    if (__builtin_expect(n >= LANES, 1)) {
+        vi_store_halves((uint16_t *)y + i, vf_bf16_bits(v));
+        return;
+    }
+    vi_store_halves(part, vf_bf16_bits(v));
+    memcpy((uint16_t *)y + i, part, (size_t)n * sizeof *part);
 }
 
 /* e^x, within 1e-7 of the true value, relative; 0 below -87.3 and about 3e38 above 88.3. x = n ln 2

@@ -240,10 +240,19 @@ static void grad_cast(poet_graph *g, const poet_node *node, const poet_val *dy, 
 
 const poet_op_rule poet_rule_cast = {.infer = infer_cast, .grad = grad_cast, .ref = ref_copy};
 
+/* What several products read is cast once. */
 poet_val poet_cast(poet_graph *g, poet_val x, poet_dtype dtype)
 {
     poet_attr attr = {.cast = {.dtype = (int)dtype}};
-    return poet_val_dtype(g, x) == dtype ? x : poet_emit(g, POET_OP_CAST, 1, &x, &attr, NULL);
+    poet_value *value = poet_graph_value(g, x);
+    if (poet_val_dtype(g, x) == dtype)
+        return x;
+    if (value && value->cast.id >= 0 && poet_val_dtype(g, value->cast) == dtype)
+        return value->cast;
+    poet_val y = poet_emit(g, POET_OP_CAST, 1, &x, &attr, NULL);
+    if (y.id >= 0)
+        poet_graph_value(g, x)->cast = y;
+    return y;
 }
 
 /* Views: the result is the source's memory, so there is nothing to compute. */
