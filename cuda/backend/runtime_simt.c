@@ -22,7 +22,7 @@ poet_status poet_runtime_open(int index, poet_cuda_device *device)
     if (index != 0)
         return POET_FAIL(POET_ERR_ARG, "simt: there is no device number %d", index);
     const char *capability = getenv("POET_SIMT_CAPABILITY");
-    device->capability = capability ? atoi(capability) : NEWEST;
+    device->capability = capability ? (int)strtol(capability, NULL, 10) : NEWEST;
     snprintf(device->name, sizeof device->name, "simulated device, sm_%d", device->capability);
     return POET_OK;
 }
