@@ -119,23 +119,6 @@ static VEC void backward_block(const backward_job *job, const backward_memory *m
                (size_t)s->d * sizeof(float));
 }
 
-/* dk and dv from packed rows to their positions; zeros where nobody looked. */
-static void write_keys(const backward_job *job, const backward_memory *m, int64_t b, int64_t h)
-{
-    const attention_size *s = &job->size;
-    size_t bytes = (size_t)s->d * sizeof(float);
-    float *dk = job->dqkv + b * s->t * 3 * s->c + s->c + h * s->d, *dv = dk + s->c;
-    for (int64_t t = s->prefix ? s->lengths[b] : 0; t < s->prefix; t++) {
-        memset(dk + t * 3 * s->c, 0, bytes);
-        memset(dv + t * 3 * s->c, 0, bytes);
-    }
-    for (int64_t j = 0; j < attention_keys(s, b); j++) {
-        int64_t at = attention_position(s, b, j) * 3 * s->c;
-        memcpy(dk + at, m->dk + j * s->wide, bytes);
-        memcpy(dv + at, m->dv + j * s->wide, bytes);
-    }
-}
-
 static void backward_head(const backward_job *job, const backward_memory *m, int64_t b, int64_t h)
 {
     const attention_size *s = &job->size;
@@ -148,7 +131,7 @@ static void backward_head(const backward_job *job, const backward_memory *m, int
     memset(m->dk, 0, (size_t)(2 * s->keys * s->wide) * sizeof *m->dk); /* dv lies behind dk */
     for (int64_t first = 0; first < s->t; first += BLOCK)
         backward_block(job, m, b, h, first);
-    write_keys(job, m, b, h);
+    attention_write_keys(s, b, h, m->dk, m->dv, s->wide, job->dqkv);
 }
 
 static void backward_parts(const void *context, int64_t begin, int64_t end)

@@ -8,6 +8,8 @@
 #include "compute/cpu/cpu_internal.h"
 #include "compute/cpu/cpu_tile.h"
 
+#include <string.h>
+
 typedef struct attention_size {
     int64_t b, t, c, heads, d, prefix;
     int64_t wide; /* d rounded up to whole panels */
@@ -106,6 +108,23 @@ static inline void attention_gather(const attention_size *s, int64_t b, int64_t 
     memset(rows, 0, (size_t)(n * s->wide) * sizeof *rows);
     for (int64_t j = 0; j < n; j++)
         attention_row(s, b, h, attention_position(s, b, j), part, rows + j * s->wide);
+}
+
+/* dk and dv of the keys of a head from packed rows, `row` numbers apart, to their positions in dqkv; zeros where nobody looked. */
+static inline void attention_write_keys(const attention_size *s, int64_t b, int64_t h,
+                                        const float *dk, const float *dv, int64_t row, float *dqkv)
+{
+    size_t bytes = (size_t)s->d * sizeof(float);
+    float *to_k = dqkv + b * s->t * 3 * s->c + s->c + h * s->d, *to_v = to_k + s->c;
+    for (int64_t t = s->prefix ? s->lengths[b] : 0; t < s->prefix; t++) {
+        memset(to_k + t * 3 * s->c, 0, bytes);
+        memset(to_v + t * 3 * s->c, 0, bytes);
+    }
+    for (int64_t j = 0; j < attention_keys(s, b); j++) {
+        int64_t at = attention_position(s, b, j) * 3 * s->c;
+        memcpy(to_k + at, dk + j * row, bytes);
+        memcpy(to_v + at, dv + j * row, bytes);
+    }
 }
 
 /* c (rows x columns) = a (rows x k_count, row-major) times packed panels, in tiles. columns is
