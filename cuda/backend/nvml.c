@@ -1,6 +1,7 @@
 /* The few functions of NVML that are needed, as NVIDIA, "NVML API Reference Guide", has them: 0 is success, a device is a pointer,
  * energy is in millijoules, power in milliwatts. */
 #include "base/memory.h"
+#include "base/task.h"
 #include "cuda/backend/card_internal.h"
 
 #include <dlfcn.h>
@@ -23,20 +24,13 @@ struct poet_nvml {
     double joules, last;
 };
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- sampled power ---- */
 
 /* The power of now, for the time since the last sample. */
 static void sample(poet_nvml *n)
 {
     unsigned milliwatts;
-    double time = now();
+    double time = poet_seconds();
     if (n->power(n->card, &milliwatts) != 0)
         n->lost = true;
     else
@@ -63,7 +57,7 @@ static void *sample_on(void *opaque)
 
 static bool start_sampling(poet_nvml *n)
 {
-    n->last = now();
+    n->last = poet_seconds();
     pthread_mutex_init(&n->mutex, NULL);
     pthread_cond_init(&n->wake, NULL);
     n->samples = pthread_create(&n->thread, NULL, sample_on, n) == 0;
