@@ -92,26 +92,27 @@ static poet_status decode_access(decoder *d, statement *s, ptx_instruction *out,
     return POET_OK;
 }
 
-static poet_status decode_load(decoder *d, statement *s, ptx_instruction *out)
+/* An access that does nothing besides. */
+static poet_status decode_plain_access(decoder *d, statement *s, ptx_instruction *out)
 {
     char operation[32];
-    out->kind = PTX_LOAD;
     POET_TRY(want_operands(d, s, 2, 2));
     POET_TRY(decode_access(d, s, out, operation));
-    if (*operation)
-        return WRONG(d, "%s is not known to the machine", s->name);
+    return *operation ? WRONG(d, "%s is not known to the machine", s->name) : POET_OK;
+}
+
+static poet_status decode_load(decoder *d, statement *s, ptx_instruction *out)
+{
+    out->kind = PTX_LOAD;
+    POET_TRY(decode_plain_access(d, s, out));
     POET_TRY(ptx_list(d, s->operand[0], ptx_register, out->dst, &out->n));
     return ptx_address(d, s->operand[1], out);
 }
 
 static poet_status decode_store(decoder *d, statement *s, ptx_instruction *out)
 {
-    char operation[32];
     out->kind = PTX_STORE;
-    POET_TRY(want_operands(d, s, 2, 2));
-    POET_TRY(decode_access(d, s, out, operation));
-    if (*operation)
-        return WRONG(d, "%s is not known to the machine", s->name);
+    POET_TRY(decode_plain_access(d, s, out));
     POET_TRY(ptx_list(d, s->operand[1], ptx_value, out->src + 1, &out->n));
     return ptx_address(d, s->operand[0], out);
 }
