@@ -22,6 +22,7 @@ typedef struct poet_call {
     poet_tensor *dst[POET_MAX_DST];
     bool constant_weights; /* parameters do not change between runs of this program: kernels may
                               pack them in prepare */
+    uint32_t weights;      /* bit i: src[i] is a parameter or a buffer */
     void *scratch;         /* scratch_bytes of device memory, contents undefined */
     size_t scratch_bytes;
     void *prepared; /* the backend's own, made in prepare, freed in release */

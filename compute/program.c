@@ -60,6 +60,15 @@ static bool weights_are_constant(const poet_program *p)
     return true;
 }
 
+static bool is_weight(const poet_program *p, poet_val source)
+{
+    if (source.id < 0)
+        return false;
+    const poet_value *value = &p->graph->values[source.id];
+    return value->place == POET_PLACE_PARAM &&
+           poet_params_kind(p->graph->params, value->param) <= POET_BUFFER;
+}
+
 static poet_status make_call(poet_program *p, const poet_node *node, bool constant_weights,
                              poet_call *call)
 {
@@ -78,6 +87,8 @@ static poet_status make_call(poet_program *p, const poet_node *node, bool consta
                         .constant_weights = constant_weights};
     for (int i = 0; i < node->n_dst; i++)
         call->dst[i] = &p->tensors[node->dst[i].id];
+    for (int i = 0; i < node->n_src && i < 32; i++)
+        call->weights |= is_weight(p, node->src[i]) ? 1U << i : 0;
     return POET_OK;
 }
 

@@ -102,6 +102,9 @@ static poet_status describe_fault(poet_fault fault)
         return POET_FAIL(POET_ERR_ARG, "row %lld: its positions do not fit the cache", place);
     case POET_FAULT_LENGTH:
         return POET_FAIL(POET_ERR_ARG, "row %lld: its length is not within the prefix", place);
+    case POET_FAULT_RANGE:
+        return POET_FAIL(POET_ERR_ARG, "the weight at %lld is beyond 65504, the largest in f16",
+                         place);
     default: return POET_FAIL(POET_ERR_DEVICE, "a kernel reported fault %llx", fault);
     }
 }
@@ -153,13 +156,16 @@ static void release(poet_device *device, poet_call *call)
     call->prepared = NULL;
 }
 
+/* Waits, for what is wrong with the weights. */
 static poet_status pack(poet_device *device, const poet_cuda_op *op, poet_call *call)
 {
-    size_t bytes = op->packed ? op->packed(call) : 0;
+    size_t bytes = op->packed ? op->packed(of(device), call) : 0;
     if (bytes == 0)
         return POET_OK;
     POET_TRY(poet_runtime_alloc(of(device), bytes, &call->prepared));
     poet_status status = poet_runtime_check(op->pack(of(device), call), of(device)->name);
+    if (!status)
+        status = device_sync(device);
     if (status)
         release(device, call);
     return status;
@@ -195,8 +201,8 @@ static poet_status run(poet_device *device, const poet_call *call)
 
 static const char *implementation(poet_device *device, const poet_call *call)
 {
-    (void)call;
-    return device->backend->name;
+    const poet_cuda_op *op = &ops[call->op];
+    return op->implementation ? op->implementation(of(device), call) : device->backend->name;
 }
 
 /* ---- the table ---- */
