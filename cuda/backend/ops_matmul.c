@@ -32,8 +32,7 @@ static poet_matmul_args args_of(const poet_call *call)
 static bool asks(const char *form, const poet_call *call)
 {
     const char *weights = getenv("POET_CUDA_WEIGHTS");
-    return weights && strcmp(weights, form) == 0 && call->constant_weights &&
-           (call->weights & 1U << 1);
+    return weights && strcmp(weights, form) == 0 && poet_call_is_constant(call, 1);
 }
 
 static bool asks_int8(const poet_call *call, const poet_matmul_args *args)
@@ -70,17 +69,17 @@ static int matmul_pack(const poet_cuda_device *device, const poet_call *call)
     poet_matmul_args args = args_of(call);
     int n = args.plan.n, k = args.plan.k;
     if (has_int8(call, &args)) {
-        poet_int8 weights = poet_cuda_int8_in(call->prepared, n, k);
+        poet_int8 weights = poet_cuda_int8_in(call->packed, n, k);
         return poet_cuda_to_int8(device->stream, args.b, k, &weights);
     }
-    poet_f16_matrix weights = poet_cuda_f16_in(call->prepared, n, k);
+    poet_f16_matrix weights = poet_cuda_f16_in(call->packed, n, k);
     return poet_cuda_to_f16(device->stream, args.b.data, k, &weights, device->fault);
 }
 
 static int run_int8(const poet_cuda_device *device, const poet_call *call,
                     const poet_matmul_args *args)
 {
-    poet_int8 weights = poet_cuda_int8_in(call->prepared, args->plan.n, args->plan.k);
+    poet_int8 weights = poet_cuda_int8_in(call->packed, args->plan.n, args->plan.k);
     poet_int8 rows = poet_cuda_int8_in(call->scratch, args->plan.m, args->plan.k);
     int code = poet_cuda_to_int8(device->stream, args->a, args->plan.k, &rows);
     return code ? code : poet_cuda_int8_rows(device->stream, &rows, &weights, args->bias, args->y);
@@ -89,7 +88,7 @@ static int run_int8(const poet_cuda_device *device, const poet_call *call,
 static int run_f16(const poet_cuda_device *device, const poet_call *call, const poet_matmul_args *m)
 {
     poet_f16_args args = {.a = m->a.data,
-                          .b = poet_cuda_f16_in(call->prepared, m->plan.n, m->plan.k),
+                          .b = poet_cuda_f16_in(call->packed, m->plan.n, m->plan.k),
                           .bias = m->bias,
                           .y = m->y,
                           .parts = m->parts,
@@ -103,7 +102,7 @@ static int run_f16(const poet_cuda_device *device, const poet_call *call, const 
 static int run_matmul(const poet_cuda_device *device, const poet_call *call)
 {
     poet_matmul_args args = args_of(call);
-    if (call->prepared)
+    if (call->packed)
         return has_int8(call, &args) ? run_int8(device, call, &args) : run_f16(device, call, &args);
     args.plan.tensor_cores = poet_cuda_tensor_cores(device, args.a);
     return poet_cuda_has_few_rows(&args) ? poet_cuda_few_rows(device->stream, &args)
@@ -114,7 +113,7 @@ static const char *matmul_implementation(const poet_cuda_device *device, const p
 {
     poet_matmul_args args = args_of(call);
     bool few = poet_cuda_has_few_rows(&args);
-    if (call->prepared)
+    if (call->packed)
         return has_int8(call, &args) ? "rows int8" : few ? "rows f16" : "tensor f16";
     return few ? "rows" : poet_cuda_tensor_cores(device, args.a) ? "tensor bf16" : "tile";
 }
