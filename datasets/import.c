@@ -45,8 +45,8 @@ poet_import_options poet_import_defaults(void)
 const char *poet_import_reason_name(poet_import_reason reason)
 {
     static const char *const names[POET_IMPORT_REASONS] = {
-        "bad line",     "bad caption",     "bad name", "named twice",
-        "file missing", "without caption", "broken"};
+        "bad line",     "bad caption",     "bad name",   "named twice",
+        "file missing", "without caption", "bad folder", "broken"};
     return names[reason];
 }
 

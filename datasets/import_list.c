@@ -19,8 +19,8 @@ void poet_import_list_free(poet_import_list *list)
     *list = (poet_import_list){0};
 }
 
-static void skip(const poet_import_sink *sink, poet_import_reason reason, const char *what,
-                 const char *why)
+void poet_import_skip(const poet_import_sink *sink, poet_import_reason reason, const char *what,
+                      const char *why)
 {
     sink->report->skipped[reason]++;
     poet_task_message(sink->task, "%s/%.200s: %s; skipped", sink->folder, what, why);
@@ -86,11 +86,11 @@ static poet_status add(const poet_import_sink *sink, poet_import_list *list,
     const char *file = without_dot(item->file);
     const char *wrong = clean_caption(caption, sink->uncaptioned);
     if (!poet_utf8_valid(file, strlen(file), NULL)) {
-        skip(sink, POET_IMPORT_BAD_NAME, file, "its name is not UTF-8");
+        poet_import_skip(sink, POET_IMPORT_BAD_NAME, file, "its name is not UTF-8");
         return POET_OK;
     }
     if (wrong) {
-        skip(sink, POET_IMPORT_BAD_CAPTION, file, wrong);
+        poet_import_skip(sink, POET_IMPORT_BAD_CAPTION, file, wrong);
         return POET_OK;
     }
     if (list->count == list->room) {
@@ -120,7 +120,7 @@ static poet_status add_json(const poet_import_sink *sink, poet_import_list *list
     json_t *split = json_object_get(line, "split");
     json_t *attributes = json_object_get(line, "attributes");
     if (!file || !*file) {
-        skip(sink, POET_IMPORT_BAD_LINE, where, "no \"file\" is named");
+        poet_import_skip(sink, POET_IMPORT_BAD_LINE, where, "no \"file\" is named");
         return POET_OK;
     }
     poet_import_item item = {.file = file};
@@ -155,7 +155,8 @@ static poet_status read_jsonl(const poet_import_sink *sink, char *text, size_t s
         if (json_is_object(line))
             status = add_json(sink, list, where, line);
         else
-            skip(sink, POET_IMPORT_BAD_LINE, where, line ? "not an object" : error.text);
+            poet_import_skip(sink, POET_IMPORT_BAD_LINE, where,
+                             line ? "not an object" : error.text);
         json_decref(line);
         POET_TRY(status);
     }
@@ -194,9 +195,9 @@ static poet_status read_csv(const poet_import_sink *sink, char *text, size_t siz
         if (count == 1 && !*field[0])
             continue;
         if (count != columns || !*field[file]) {
-            skip(sink, POET_IMPORT_BAD_LINE, where,
-                 count < 0 ? "a quote is not closed"
-                           : "not as many fields as the first line, or no file");
+            poet_import_skip(sink, POET_IMPORT_BAD_LINE, where,
+                             count < 0 ? "a quote is not closed"
+                                       : "not as many fields as the first line, or no file");
             continue;
         }
         poet_import_item item = {.file = field[file], .attributes = "{}"};
@@ -215,7 +216,7 @@ static poet_status add_uncaptioned(const poet_import_sink *sink, poet_import_lis
     poet_import_item item = {.file = file, .attributes = "{}"};
     if (sink->uncaptioned)
         return add(sink, list, &item, empty);
-    skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
+    poet_import_skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
     return POET_OK;
 }
 
@@ -237,7 +238,7 @@ static poet_status add_with_text(const poet_import_sink *sink, poet_import_list 
     if (!poet_is_file(path)) {
         status = add_uncaptioned(sink, list, file);
     } else if (poet_file_read(path, captions_limit, &text, &size) != POET_OK) {
-        skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
+        poet_import_skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
     } else {
         poet_import_item item = {.file = file, .attributes = "{}"};
         status = add(sink, list, &item, (char *)text + poet_utf8_mark((char *)text));
@@ -294,7 +295,7 @@ static poet_status keep_present(const poet_import_sink *sink, poet_import_list *
     for (size_t i = 0; status == POET_OK && i < list->count; i++) {
         const char *file = items[i]->file;
         if (i && strcmp(items[i - 1]->file, file) == 0) {
-            skip(sink, POET_IMPORT_REPEATED, file, "has a caption already");
+            poet_import_skip(sink, POET_IMPORT_REPEATED, file, "has a caption already");
             continue;
         }
         kept[count++] = *items[i];
@@ -321,7 +322,8 @@ static poet_status drop_missing(const poet_import_sink *sink, poet_import_list *
         if (poet_is_file(path))
             list->item[count++] = list->item[i];
         else
-            skip(sink, POET_IMPORT_NO_FILE, list->item[i].file, "there is no such file");
+            poet_import_skip(sink, POET_IMPORT_NO_FILE, list->item[i].file,
+                             "there is no such file");
         poet_free(path);
     }
     list->count = count;
