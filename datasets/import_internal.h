@@ -18,6 +18,7 @@ typedef enum poet_import_side {
 typedef struct poet_import_item {
     const char *file, *caption, *source, *attributes;
     poet_import_side side;
+    bool skipped; /* and told; it stays in the list until every video has been looked for */
 } poet_import_item;
 
 typedef struct poet_import_list {
