@@ -161,6 +161,13 @@ static void on_message(void *user, const char *sentence)
     p->shown = p->terminal ? 0 : p->shown;
 }
 
+static void on_info(void *user, const char *sentence)
+{
+    const cli_progress *p = user;
+    if (!p->quiet)
+        on_message(user, sentence);
+}
+
 void cli_progress_init(cli_progress *progress, FILE *out, bool quiet)
 {
     *progress = (cli_progress){.out = out, .quiet = quiet, .terminal = isatty(fileno(out)) == 1};
@@ -168,6 +175,9 @@ void cli_progress_init(cli_progress *progress, FILE *out, bool quiet)
 
 poet_task cli_progress_task(cli_progress *progress)
 {
-    return (poet_task){
-        .progress = on_progress, .message = on_message, .stop = stop, .user = progress};
+    return (poet_task){.progress = on_progress,
+                       .info = on_info,
+                       .message = on_message,
+                       .stop = stop,
+                       .user = progress};
 }

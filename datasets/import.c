@@ -409,7 +409,7 @@ static poet_status run(importer *im)
     POET_TRY(prepare(im));
     POET_TRY(resume_from(im, POET_MANIFEST_NAME, &done));
     if (done) {
-        poet_task_message(im->task, "%s: holds these clips already", im->out);
+        poet_task_info(im->task, "%s: holds these clips already", im->out);
         return POET_OK;
     }
     POET_TRY(resume_from(im, PARTIAL_NAME, &resumed));

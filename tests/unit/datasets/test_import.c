@@ -82,7 +82,8 @@ static bool listen_stop(void *user)
 
 static poet_task listen(listener *l)
 {
-    return (poet_task){.message = listen_message, .stop = listen_stop, .user = l};
+    return (poet_task){
+        .info = listen_message, .message = listen_message, .stop = listen_stop, .user = l};
 }
 
 static void make_folder(void)
