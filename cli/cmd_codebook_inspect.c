@@ -148,10 +148,7 @@ poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)
 {
     inspect_run run = {0};
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run.model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
-        CLI_PATH("tokenizer", 't', &run.tokenizer, "FILE", NULL,
-                 "a tokenizer's .safetensors file instead"),
+        CLI_MODEL_OR_TOKENIZER_ROWS(&run.model, &run.tokenizer),
         CLI_LONG("count", 'n', &run.limit, 0, 1000000000, "N", "2000",
                  "at most so many clips; 0: all"),
         CLI_OUTPUT("picture", 0, &run.picture, "FILE.png", NULL,

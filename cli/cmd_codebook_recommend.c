@@ -1,6 +1,7 @@
 /* codebook recommend: how many codes are enough for clips, and the curve that the answer stands on. */
 #include "cli/clip_source.h"
 #include "cli/cmd_codebook_internal.h"
+#include "cli/models.h"
 #include "cli/output.h"
 #include "cli/pair.h"
 
@@ -400,10 +401,7 @@ static poet_status recommend(cli_context *context, recommend_run *run)
 static poet_status parse(cli_context *context, recommend_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
-        CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
-                 "a tokenizer's .safetensors file instead"),
+        CLI_MODEL_OR_TOKENIZER_ROWS(&run->model, &run->tokenizer),
         CLI_PATH("generator", 'g', &run->generator, "FILE", NULL,
                  "the generator that will write the codes, for the law of vocabularies"),
         CLI_DOUBLE("parameters", 0, &run->parameters, 1, 1e15, "N", NULL,

@@ -366,10 +366,7 @@ static poet_status check_options(coverage_run *run)
 static poet_status parse(cli_context *context, coverage_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
-        CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
-                 "a tokenizer's .safetensors file instead"),
+        CLI_MODEL_OR_TOKENIZER_ROWS(&run->model, &run->tokenizer),
         CLI_PATH("reference", 'r', &run->reference_path, "FILE", NULL,
                  "what training saw; without it, the .coverage.json beside the tokenizer"),
         CLI_OUTPUT("save-reference", 0, &run->save, "FILE.json", NULL,
