@@ -327,9 +327,5 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
     json_t *out = json_object();
     poet_status status = bench(context, &run, out);
     poet_device_close(run.device);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }

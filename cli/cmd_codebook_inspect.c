@@ -137,11 +137,7 @@ static poet_status inspect(cli_context *context, inspect_run *run, poet_device *
             level_figures(run->domain.counts + (int64_t)level * c->codes, c->codes, level, out);
     if (!status && run->picture)
         status = cli_codebook_picture(run->loaded, run->domain.counts, run->picture);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }
 
 poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)

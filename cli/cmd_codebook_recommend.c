@@ -459,9 +459,5 @@ poet_status cmd_codebook_recommend(cli_context *context, int argc, char **argv)
     poet_free(run.counts);
     cli_clip_source_close(&run.source);
     cli_pair_close(&run.pair);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }

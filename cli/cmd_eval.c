@@ -176,11 +176,7 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
     poet_classifier_destroy(run.reader);
     poet_dataset_close(run.dataset);
     cli_pair_close(&run.pair);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }
 
 poet_status cmd_eval(cli_context *context, int argc, char **argv)
