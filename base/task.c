@@ -43,6 +43,18 @@ bool poet_task_stopped(const poet_task *task)
     return task && task->stop && task->stop(task->user);
 }
 
+poet_status poet_task_advance(const poet_task *task, const char *what, int64_t done, int64_t total,
+                              const char *unit)
+{
+    poet_task_progress(
+        task,
+        &(poet_progress){.what = what, .done = (double)done, .total = (double)total, .unit = unit});
+    if (done < total && poet_task_stopped(task))
+        return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %lld of %lld %s", (long long)done,
+                         (long long)total, unit);
+    return POET_OK;
+}
+
 double poet_seconds(void)
 {
     struct timespec now;

@@ -3,7 +3,10 @@
 #ifndef POET_BASE_TASK_H
 #define POET_BASE_TASK_H
 
+#include "base/status.h"
+
 #include <stdbool.h>
+#include <stdint.h>
 
 /* One report of a long task. total = 0 when the end is not known. */
 typedef struct poet_progress {
@@ -28,6 +31,11 @@ void poet_task_info(const poet_task *task, const char *format, ...)
 void poet_task_message(const poet_task *task, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 bool poet_task_stopped(const poet_task *task);
+
+/* Reports that done of total are done; INTERRUPTED, "stopped after 3 of 10 clips", when some are left
+ * and the user wants to stop. */
+poet_status poet_task_advance(const poet_task *task, const char *what, int64_t done, int64_t total,
+                              const char *unit);
 
 /* Seconds of a monotonic clock. */
 double poet_seconds(void);

@@ -56,18 +56,6 @@ static poet_status read_clip(const recommend_run *run, bool heldout, int64_t i, 
     return poet_dataset_read(run->source.dataset, split, (uint64_t)i, out);
 }
 
-static poet_status report(const recommend_run *run, const char *what, int64_t done, int64_t total)
-{
-    if (poet_task_stopped(run->task))
-        return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %lld of %lld clips", (long long)done,
-                         (long long)total);
-    poet_task_progress(run->task, &(poet_progress){.what = what,
-                                                   .done = (double)done,
-                                                   .total = (double)total,
-                                                   .unit = "clips"});
-    return POET_OK;
-}
-
 static poet_status open_clips(recommend_run *run)
 {
     const double share = 1.0 / EVERY;
@@ -115,7 +103,7 @@ static poet_status count_codes(recommend_run *run)
     for (int64_t i = 0; i < clips && !status; i++) {
         status = count_clip(run, i, codes);
         if (!status)
-            status = report(run, "read codes", i + 1, clips);
+            status = poet_task_advance(run->task, "read codes", i + 1, clips, "clips");
     }
     poet_free(codes);
     return status;
@@ -157,7 +145,7 @@ static poet_status measure(recommend_run *run, poet_tokenizer *tokenizer, row *r
             run->whole[i] = psnr;
         poet_mean_add(&r->psnr, psnr);
         poet_mean_add(&r->loss, run->whole[i] - psnr);
-        POET_TRY(report(run, what, i + 1, run->heldout));
+        POET_TRY(poet_task_advance(run->task, what, i + 1, run->heldout, "clips"));
     }
     return POET_OK;
 }

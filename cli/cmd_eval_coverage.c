@@ -171,17 +171,11 @@ static poet_status take_clips(coverage_run *run)
         return POET_ERR_NOMEM;
     for (int split = 0; split < POET_SPLITS; split++)
         for (uint64_t i = 0; i < count_of(run, (poet_split)split); i++) {
-            uint64_t done = (uint64_t)run->set.clips;
-            if (done == all)
+            if ((uint64_t)run->set.clips == all)
                 return POET_OK;
-            if (poet_task_stopped(run->task))
-                return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %llu of %llu clips",
-                                 (unsigned long long)done, (unsigned long long)all);
             POET_TRY(take_clip(run, (poet_split)split, i));
-            poet_task_progress(run->task, &(poet_progress){.what = "look at codes",
-                                                           .done = (double)done + 1,
-                                                           .total = (double)all,
-                                                           .unit = "clips"});
+            POET_TRY(poet_task_advance(run->task, "look at codes", run->set.clips, (int64_t)all,
+                                       "clips"));
         }
     return POET_OK;
 }
