@@ -137,21 +137,14 @@ static poet_status inspect(cli_context *context, inspect_run *run, poet_device *
             level_figures(run->domain.counts + (int64_t)level * c->codes, c->codes, level, out);
     if (!status && run->picture)
         status = cli_codebook_picture(run->loaded, run->domain.counts, run->picture);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }
 
 poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)
 {
     inspect_run run = {0};
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run.model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
-        CLI_PATH("tokenizer", 't', &run.tokenizer, "FILE", NULL,
-                 "a tokenizer's .safetensors file instead"),
+        CLI_MODEL_OR_TOKENIZER_ROWS(&run.model, &run.tokenizer),
         CLI_LONG("count", 'n', &run.limit, 0, 1000000000, "N", "2000",
                  "at most so many clips; 0: all"),
         CLI_OUTPUT("picture", 0, &run.picture, "FILE.png", NULL,
