@@ -174,6 +174,13 @@ works codebook recommend videos/train -t model/tokenizer.safetensors --size 32 -
 
 # ---- what is refused ----
 
+# Without held-out clips nothing can be measured on them; a tokenizer can be trained.
+refuses 2 "one-side: has no held-out clips to measure" eval one-side -t model/tokenizer.safetensors
+refuses 2 "one-side: has no held-out clips to measure" \
+  codebook shrink one-side -t model/tokenizer.safetensors -k 8 -o x --heldout one-side --quiet
+refuses 2 "one-side: has no held-out clips in it" codebook shrink one-side --model ./model -k 8 -o x --heldout one-side --quiet
+works train-tokenizer one-side "${small[@]}" --steps 1 -o one-side.safetensors --metrics one-side.jsonl
+[[ $(cat one-side.jsonl) == *'"loss"'* && $(cat one-side.jsonl) != *psnr* ]] || fail "held-out figures of no clips: $(cat one-side.jsonl)"
 refuses 2 "codebook wants a command" codebook
 refuses 2 "there is no command 'codebook shrnk'; did you mean 'codebook shrink'?" codebook shrnk
 refuses 2 "there is no command 'codebook zzz'; 'pocketpoet codebook --help' lists them" codebook zzz
