@@ -44,6 +44,8 @@ works codebook inspect "${data[@]}" -t model/tokenizer.safetensors --json
 
 # ---- shrink: every method; the folder is a model like any other ----
 
+echo "as you like" >model/LICENSE
+echo "after a drawing by nobody" >model/CREDITS.md
 works codebook shrink train.ptok --model ./model -k 16,6 -o small --heldout "${data[@]}" --measure 4 --json
 for key in '"16"' '"6"' distortion nats_before nats_fitted nats_least psnr psnr_remapped bits_per_clip bits_per_clip_exact; do
   [[ $stdout == *"$key"* ]] || fail "codebook shrink says no $key: $stdout"
@@ -52,6 +54,8 @@ for k in 16 6; do
   for file in tokenizer generator remap; do
     [ -s small-$k/$file.safetensors ] || fail "codebook shrink made no small-$k/$file.safetensors"
   done
+  works info ./small-$k
+  [[ $stdout == *"as you like"*"a drawing by nobody"* ]] || fail "the licence and the credits were dropped: $stdout"
   works inspect small-$k/tokenizer.safetensors --json
   [[ $stdout == *"\"codes\": $k"* ]] || fail "the smaller tokenizer: $stdout"
   works codebook remap train.ptok -m small-$k/remap.safetensors -o train-$k.ptok --json
