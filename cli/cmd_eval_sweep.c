@@ -26,38 +26,42 @@ static void note_failure(sweep_command *run, const sweep_cell *cell)
     run->n_failed++;
 }
 
-/* All cells in turn. One whose command fails is left, and the others go on: a night is not lost for one. */
-static poet_status run_all(sweep_command *run)
+/* Makes a cell. One whose command fails is noted and left, and so are those that need it: a night is not lost for one. */
+static poet_status try_cell(sweep_command *run, int index, bool wait, bool *made)
 {
     const sweep_plan *plan = &run->plan;
+    const sweep_cell *cell = &plan->cells[index];
     bool busy;
-    for (int i = 0; i < plan->n_cells; i++) {
-        const sweep_cell *cell = &plan->cells[i];
-        if (run->n_failed && cell->needs >= 0 && !sweep_cell_done(plan, &plan->cells[cell->needs]))
-            continue;
-        poet_status status = sweep_run(plan, i, true, run->task, &busy);
-        if (status == POET_ERR_DEVICE) {
-            poet_task_message(run->task, "%s; the sweep goes on", poet_error_message());
-            note_failure(run, cell);
-            status = POET_OK;
-        }
-        POET_TRY(status);
+    *made = false;
+    if (run->n_failed && cell->needs >= 0 && !sweep_cell_done(plan, &plan->cells[cell->needs]))
+        return POET_OK;
+    poet_status status = sweep_run(plan, index, wait, run->task, &busy);
+    if (status == POET_ERR_DEVICE) {
+        poet_task_message(run->task, "%s; the sweep goes on", poet_error_message());
+        note_failure(run, cell);
+        return POET_OK;
     }
+    *made = !status && !busy;
+    return status;
+}
+
+/* All cells in turn. */
+static poet_status run_all(sweep_command *run)
+{
+    bool made;
+    for (int i = 0; i < run->plan.n_cells; i++)
+        POET_TRY(try_cell(run, i, true, &made));
     return POET_OK;
 }
 
-/* The first cell that is neither done nor at work elsewhere. */
+/* The first cell that is neither done nor at work elsewhere, and can be made. */
 static poet_status run_next(sweep_command *run)
 {
     const sweep_plan *plan = &run->plan;
-    for (int i = 0; i < plan->n_cells; i++) {
-        bool busy;
-        if (sweep_cell_done(plan, &plan->cells[i]))
-            continue;
-        POET_TRY(sweep_run(plan, i, false, run->task, &busy));
-        if (!busy)
-            return POET_OK;
-    }
+    bool made = false;
+    for (int i = 0; i < plan->n_cells && !made; i++)
+        if (!sweep_cell_done(plan, &plan->cells[i]))
+            POET_TRY(try_cell(run, i, false, &made));
     return POET_OK;
 }
 

@@ -174,6 +174,21 @@ grep -q 'Not measured: bits per clip, generator. no generators' plain/report.htm
   fail "the report of a sweep of tokenizers does not say what is missing"
 cd ..
 
+# ---- a cell that fails ----
+
+# What is in the way is a folder where a file is to be.
+failing=("${sweep[@]}" -m fsq -k 16,4 --generator-steps 0 --feature-steps 0 --distribution 0 -o failing)
+mkdir -p failing/models/fsq-16-s1/tokenizer.safetensors
+run "${failing[@]}" --next
+[ "$status" = 1 ] && [[ $stderr == *"the sweep goes on"*"pocketpoet: 1 cells failed: fsq-16-s1"* ]] || fail "a cell that fails: $status: $stderr"
+[ "$(ls failing/cells)" = fsq-4-s1.json ] || fail "--next stopped at a cell that fails: $(ls failing/cells)"
+grep -q '<td>fsq-4-s1</td>' failing/report.html || fail "the report has no row of fsq-4-s1"
+run "${failing[@]}" --next
+[ "$status" = 1 ] && [[ $stderr == *"1 cells failed: fsq-16-s1"* ]] || fail "--next where no other cell is open: $status: $stderr"
+rmdir failing/models/fsq-16-s1/tokenizer.safetensors
+works "${failing[@]}" --next
+[[ $stdout == *"done: 2"* ]] || fail "a cell that failed is not tried again: $stdout"
+
 # ---- what is refused ----
 
 cd whole
