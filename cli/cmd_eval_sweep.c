@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "eval/distribution.h"
+#include "tokenizer/tokenizer.h"
 
 #include <string.h>
 
@@ -16,6 +17,38 @@ typedef struct sweep_command {
     char failed[256]; /* names of cells */
     int n_failed;
 } sweep_command;
+
+/* ---- what is looked at first ---- */
+
+/* Clips that no cell could be made of are refused before anything is written. */
+static poet_status check_clips(const sweep_plan *plan, const poet_dataset *dataset)
+{
+    poet_tokenizer_config config = poet_tokenizer_defaults();
+    poet_clip shape = poet_dataset_geometry(dataset);
+    poet_grid grid;
+    config.patch = plan->patch;
+    POET_TRY(poet_tokenizer_grid(&config, shape.t, shape.h, shape.w, &grid));
+    if (!poet_dataset_count(dataset, POET_SPLIT_TRAIN))
+        return POET_FAIL(POET_ERR_ARG, "has no training clips");
+    uint64_t heldout = poet_dataset_count(dataset, POET_SPLIT_SEEN);
+    if (!heldout)
+        return POET_FAIL(POET_ERR_ARG, "has no held-out clips, on which cells are measured");
+    return plan->compared && heldout <= POET_DENSITY_NEIGHBOURS
+               ? POET_FAIL(POET_ERR_ARG,
+                           "has %d held-out clips, fewer than the %d that can be compared; "
+                           "--distribution 0 does without",
+                           (int)heldout, POET_DENSITY_NEIGHBOURS + 1)
+               : POET_OK;
+}
+
+static poet_status check_data(const sweep_plan *plan)
+{
+    poet_dataset *dataset;
+    POET_TRY(cli_data_open(plan->spec, &plan->data, &dataset));
+    poet_status status = check_clips(plan, dataset);
+    poet_dataset_close(dataset);
+    return status ? poet_context(status, "%s", plan->spec) : POET_OK;
+}
 
 /* ---- running ---- */
 
@@ -117,6 +150,7 @@ static poet_status sweep(sweep_command *run, bool json)
         return cli_print_result(json, list_json(&run->plan));
     if (run->cell && sweep_plan_find(&run->plan, run->cell) < 0)
         return run_cell(run); /* refused before anything is written */
+    POET_TRY(check_data(&run->plan));
     POET_TRY(sweep_open(&run->plan));
     POET_TRY(run->cell ? run_cell(run) : run->next ? run_next(run) : run_all(run));
     json_t *out = json_object();

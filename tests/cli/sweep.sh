@@ -194,6 +194,12 @@ works "${failing[@]}" --next
 cd whole
 refuses 1 "sweep/sweep.json: the sweep there has another 'tokenizer_steps'" "${sweep[@]}" "${small_grid[@]}" --tokenizer-steps 4
 refuses 1 "another 'greatest_codes'" "${sweep[@]}" -m merge -k 32,8
+refuses 1 "another 'speed'" "${sweep[@]}" "${small_grid[@]}" --speed 0.06
+sed 's/"device": "[a-z]*"/"device": "cuda"/' sweep/sweep.json >elsewhere.json
+cp sweep/sweep.json own.json
+cp elsewhere.json sweep/sweep.json
+refuses 1 "another 'device'" "${sweep[@]}" "${small_grid[@]}"
+cp own.json sweep/sweep.json
 model=sweep/models/retrained-16-s1
 refuses 2 "--features wants --distribution" eval "${data[@]}" -m $model --captions 0 --features sweep/models/features/reader.safetensors
 refuses 2 "--distribution: 5 held-out clips are fewer than 6" eval "${data[@]}" -m $model --captions 0 --distribution 5
@@ -213,7 +219,19 @@ refuses 2 "the sweep has no cell 'merge-9-s1'" "${sweep[@]}" "${small_grid[@]}" 
 refuses 2 "--cell, --next and --list" "${sweep[@]}" --next --list
 refuses 2 "--distribution: 5 clips are fewer than 6" "${sweep[@]}" --distribution 5
 refuses 2 "--patch: 5 is neither" "${sweep[@]}" --patch 5
-run eval sweep no-such-folder -o lost -k 16 -m fsq
-[ "$status" = 1 ] && [[ $stderr == *"no-such-folder"*"pocketpoet: 1 cells failed: fsq-16-s1"* ]] || fail "no clips: $status: $stderr"
+refuses 1 "no-such-folder: cannot be opened" eval sweep no-such-folder -o lost -k 16 -m fsq
+refuses 2 "synth:shapes: frames of 30x30: both sides must be multiples of 4" eval sweep synth:shapes --size 30 -o lost
+refuses 2 "has 5 held-out clips, fewer than the 6 that can be compared" "${sweep[@]}" --heldout-clips 5 -o lost
+works synth shapes -o videos -n 4 --heldout 1 --size 32 --frames 5
+works import videos/train -o one-side --size 32 --frames 5 --heldout 0 --uncaptioned
+refuses 2 "one-side: has no held-out clips" eval sweep one-side -o lost
+
+# Options that made nothing do not bind those that follow.
+misspelt=("${sweep[@]}" -m fsq -k 16 --generator-steps 0 --feature-steps 0 --distribution 0 -o misspelt)
+run "${misspelt[@]}" --tokenizer-options "--widht 8" --quiet
+[ "$status" = 1 ] && [[ $stderr == *"did you mean"*"1 cells failed: fsq-16-s1"* ]] || fail "a wrong option of a command: $status: $stderr"
+works "${misspelt[@]}"
+grep -q '"tokenizer_options": "--dim 6 --width 8 --decoder-blocks 1"' misspelt/sweep.json || fail "sweep.json: $(cat misspelt/sweep.json)"
+refuses 1 "another 'tokenizer_options'" "${misspelt[@]}" --tokenizer-options "--widht 8"
 
 exit $((failures > 0))
