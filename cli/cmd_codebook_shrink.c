@@ -146,6 +146,21 @@ static void add_domain(const cli_shrink *run, json_t *out)
     json_object_set_new(out, "data_tokens_dropped", json_real(missing));
 }
 
+/* The whole codebook on held-out clips. */
+static poet_status measure_before(const cli_shrink *run, json_t *out)
+{
+    poet_reconstruction before;
+    if (!run->heldout)
+        return POET_OK;
+    poet_status status =
+        poet_measure_reconstruction(run->pair.tokenizer, run->heldout_data, POET_SPLIT_SEEN,
+                                    (uint64_t)run->measure, run->task, &before);
+    if (status)
+        return poet_context(status, "%s", run->heldout);
+    json_object_set_new(out, "psnr", json_real(before.psnr.mean));
+    return POET_OK;
+}
+
 static poet_status shrink(cli_context *context, cli_shrink *run, json_t *out)
 {
     run->task = run->finetune.task = &context->task;
@@ -166,12 +181,7 @@ static poet_status shrink(cli_context *context, cli_shrink *run, json_t *out)
     json_object_set_new(out, "method", json_string(methods[run->method]));
     json_object_set_new(out, "codes", json_integer(poet_tokenizer_get_config(old)->codes));
     json_object_set_new(out, "tree_seconds", json_real(poet_seconds() - begin));
-    if (run->heldout) {
-        poet_reconstruction before;
-        POET_TRY(poet_measure_reconstruction(old, run->heldout_data, POET_SPLIT_SEEN,
-                                             (uint64_t)run->measure, run->task, &before));
-        json_object_set_new(out, "psnr", json_real(before.psnr.mean));
-    }
+    POET_TRY(measure_before(run, out));
     json_t *sizes = json_object();
     json_object_set_new(out, "sizes", sizes);
     for (int i = 0; i < run->n_sizes; i++)

@@ -1,5 +1,6 @@
 /* One size of codebook shrink: its folder of models, and what they lose. */
 #include "cli/cmd_codebook_shrink_internal.h"
+#include "cli/model_card.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -17,6 +18,20 @@ typedef struct result {
     poet_fit_result head, keep;             /* rows 0: not fitted */
     int64_t decoder_steps, generator_steps; /* of fine-tuning */
 } result;
+
+/* The model is still of those whose the larger one is, on the same terms. */
+static poet_status copy_texts(const cli_shrink *run, const char *folder)
+{
+    char *from = poet_strdup(run->tokenizer_path);
+    if (!from)
+        return POET_ERR_NOMEM;
+    char *slash = strrchr(from, '/');
+    if (slash)
+        slash[1] = 0;
+    poet_status status = cli_model_texts_copy(slash ? from : ".", folder);
+    poet_free(from);
+    return status;
+}
 
 /* Weights are stored as they were: rounding them would make another tokenizer of the old encoder and decoder. */
 static poet_status is_bf16(const char *path, bool *out)
@@ -66,6 +81,7 @@ static poet_status make_tokenizer(const cli_shrink *run, result *r)
     file_name path;
     POET_TRY(is_bf16(run->tokenizer_path, &bf16));
     POET_TRY(poet_make_directory(r->folder));
+    POET_TRY(copy_texts(run, r->folder));
     POET_TRY(poet_tokenizer_shrink(run->pair.tokenizer, &r->remap.map, &r->tokenizer));
     name_file(r, "tokenizer", path);
     POET_TRY(poet_tokenizer_save(r->tokenizer, path, bf16, NULL, 0));

@@ -11,8 +11,10 @@
 static poet_status eval_tokenizer(cli_eval_run *run, json_t *out)
 {
     poet_reconstruction r;
-    POET_TRY(poet_measure_reconstruction(run->pair.tokenizer, run->dataset, POET_SPLIT_SEEN,
-                                         (uint64_t)run->clips, run->task, &r));
+    poet_status status = poet_measure_reconstruction(
+        run->pair.tokenizer, run->dataset, POET_SPLIT_SEEN, (uint64_t)run->clips, run->task, &r);
+    if (status)
+        return poet_context(status, "%s", run->spec);
     json_object_set_new(out, "psnr", json_real(r.psnr.mean));
     json_object_set_new(out, "psnr_interval", json_real(r.psnr.interval));
     json_object_set_new(out, "ssim", json_real(r.ssim.mean));

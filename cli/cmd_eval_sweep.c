@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "eval/distribution.h"
+#include "tokenizer/tokenizer.h"
 
 #include <string.h>
 
@@ -17,6 +18,38 @@ typedef struct sweep_command {
     int n_failed;
 } sweep_command;
 
+/* ---- what is looked at first ---- */
+
+/* Clips that no cell could be made of are refused before anything is written. */
+static poet_status check_clips(const sweep_plan *plan, const poet_dataset *dataset)
+{
+    poet_tokenizer_config config = poet_tokenizer_defaults();
+    poet_clip shape = poet_dataset_geometry(dataset);
+    poet_grid grid;
+    config.patch = plan->patch;
+    POET_TRY(poet_tokenizer_grid(&config, shape.t, shape.h, shape.w, &grid));
+    if (!poet_dataset_count(dataset, POET_SPLIT_TRAIN))
+        return POET_FAIL(POET_ERR_ARG, "has no training clips");
+    uint64_t heldout = poet_dataset_count(dataset, POET_SPLIT_SEEN);
+    if (!heldout)
+        return POET_FAIL(POET_ERR_ARG, "has no held-out clips, on which cells are measured");
+    return plan->compared && heldout <= POET_DENSITY_NEIGHBOURS
+               ? POET_FAIL(POET_ERR_ARG,
+                           "has %d held-out clips, fewer than the %d that can be compared; "
+                           "--distribution 0 does without",
+                           (int)heldout, POET_DENSITY_NEIGHBOURS + 1)
+               : POET_OK;
+}
+
+static poet_status check_data(const sweep_plan *plan)
+{
+    poet_dataset *dataset;
+    POET_TRY(cli_data_open(plan->spec, &plan->data, &dataset));
+    poet_status status = check_clips(plan, dataset);
+    poet_dataset_close(dataset);
+    return status ? poet_context(status, "%s", plan->spec) : POET_OK;
+}
+
 /* ---- running ---- */
 
 static void note_failure(sweep_command *run, const sweep_cell *cell)
@@ -26,38 +59,42 @@ static void note_failure(sweep_command *run, const sweep_cell *cell)
     run->n_failed++;
 }
 
-/* All cells in turn. One whose command fails is left, and the others go on: a night is not lost for one. */
-static poet_status run_all(sweep_command *run)
+/* Makes a cell. One whose command fails is noted and left, and so are those that need it: a night is not lost for one. */
+static poet_status try_cell(sweep_command *run, int index, bool wait, bool *made)
 {
     const sweep_plan *plan = &run->plan;
+    const sweep_cell *cell = &plan->cells[index];
     bool busy;
-    for (int i = 0; i < plan->n_cells; i++) {
-        const sweep_cell *cell = &plan->cells[i];
-        if (run->n_failed && cell->needs >= 0 && !sweep_cell_done(plan, &plan->cells[cell->needs]))
-            continue;
-        poet_status status = sweep_run(plan, i, true, run->task, &busy);
-        if (status == POET_ERR_DEVICE) {
-            poet_task_message(run->task, "%s; the sweep goes on", poet_error_message());
-            note_failure(run, cell);
-            status = POET_OK;
-        }
-        POET_TRY(status);
+    *made = false;
+    if (run->n_failed && cell->needs >= 0 && !sweep_cell_done(plan, &plan->cells[cell->needs]))
+        return POET_OK;
+    poet_status status = sweep_run(plan, index, wait, run->task, &busy);
+    if (status == POET_ERR_DEVICE) {
+        poet_task_message(run->task, "%s; the sweep goes on", poet_error_message());
+        note_failure(run, cell);
+        return POET_OK;
     }
+    *made = !status && !busy;
+    return status;
+}
+
+/* All cells in turn. */
+static poet_status run_all(sweep_command *run)
+{
+    bool made;
+    for (int i = 0; i < run->plan.n_cells; i++)
+        POET_TRY(try_cell(run, i, true, &made));
     return POET_OK;
 }
 
-/* The first cell that is neither done nor at work elsewhere. */
+/* The first cell that is neither done nor at work elsewhere, and can be made. */
 static poet_status run_next(sweep_command *run)
 {
     const sweep_plan *plan = &run->plan;
-    for (int i = 0; i < plan->n_cells; i++) {
-        bool busy;
-        if (sweep_cell_done(plan, &plan->cells[i]))
-            continue;
-        POET_TRY(sweep_run(plan, i, false, run->task, &busy));
-        if (!busy)
-            return POET_OK;
-    }
+    bool made = false;
+    for (int i = 0; i < plan->n_cells && !made; i++)
+        if (!sweep_cell_done(plan, &plan->cells[i]))
+            POET_TRY(try_cell(run, i, false, &made));
     return POET_OK;
 }
 
@@ -113,6 +150,7 @@ static poet_status sweep(sweep_command *run, bool json)
         return cli_print_result(json, list_json(&run->plan));
     if (run->cell && sweep_plan_find(&run->plan, run->cell) < 0)
         return run_cell(run); /* refused before anything is written */
+    POET_TRY(check_data(&run->plan));
     POET_TRY(sweep_open(&run->plan));
     POET_TRY(run->cell ? run_cell(run) : run->next ? run_next(run) : run_all(run));
     json_t *out = json_object();

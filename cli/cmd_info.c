@@ -11,8 +11,6 @@
 
 #include <omp.h>
 
-enum { MAX_TEXT = 1 << 20 };
-
 /* ---- the program ---- */
 
 /* Those features that decide which kernels run. */
@@ -67,20 +65,14 @@ static poet_status describe_program(json_t **out)
 
 /* ---- a model ---- */
 
-/* The text of a file of the model's folder, when there is one. */
-static poet_status add_text(json_t *out, const char *folder, const char *name, const char *key)
+static poet_status add_text(json_t *out, const char *folder, const cli_model_text *text)
 {
-    unsigned char *text = NULL;
-    size_t size;
-    char *path = poet_path_join(folder, name);
-    poet_status status = !path                ? POET_ERR_NOMEM
-                         : poet_is_file(path) ? poet_file_read(path, MAX_TEXT, &text, &size)
-                                              : POET_OK;
-    if (text)
-        json_object_set_new(out, key, json_string((const char *)text));
-    poet_free(text);
-    poet_free(path);
-    return status;
+    char *read;
+    POET_TRY(cli_model_text_read(folder, text, &read));
+    if (read)
+        json_object_set_new(out, text->key, json_string(read));
+    poet_free(read);
+    return POET_OK;
 }
 
 static poet_status add_card(json_t *out, const char *folder, const char *name, const char *key)
@@ -100,9 +92,9 @@ static poet_status describe_folder(json_t *out, const char *folder)
 {
     POET_TRY(add_card(out, folder, "tokenizer.safetensors", "tokenizer"));
     POET_TRY(add_card(out, folder, "generator.safetensors", "generator"));
-    POET_TRY(add_text(out, folder, "LICENSE", "licence"));
-    POET_TRY(add_text(out, folder, "CREDITS.md", "credits"));
-    return add_text(out, folder, "AUTHORS.txt", "authors");
+    for (int i = 0; i < CLI_MODEL_TEXTS; i++)
+        POET_TRY(add_text(out, folder, &cli_model_texts[i]));
+    return POET_OK;
 }
 
 static poet_status describe_model(const char *name, json_t **out)

@@ -48,11 +48,13 @@ static poet_status report(void *opaque, int64_t step, char *text, size_t room)
     tokenizer_run *run = opaque;
     poet_reconstruction r;
     (void)step;
+    if (!poet_dataset_count(run->dataset, POET_SPLIT_SEEN))
+        return POET_OK;
     poet_tokenizer_forget_programs(run->tokenizer);
     poet_status status = poet_measure_reconstruction(run->tokenizer, run->dataset, POET_SPLIT_SEEN,
                                                      REPORT_CLIPS, NULL, &r);
     poet_tokenizer_forget_programs(run->tokenizer);
-    if (!status && r.psnr.n)
+    if (!status)
         snprintf(text, room,
                  "\"psnr\": %.3f, \"ssim\": %.4f, \"codes_used\": %d, \"perplexity\": %.1f",
                  r.psnr.mean, r.ssim.mean, r.usage.used, r.usage.perplexity);

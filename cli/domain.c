@@ -125,7 +125,8 @@ static poet_status read_all(reading *r)
         poet_dataset_close(dataset);
     }
     if (!status && !r->total)
-        status = POET_FAIL(POET_ERR_ARG, "%s: has no clips in it", r->spec);
+        status = POET_FAIL(POET_ERR_ARG, "%s: has no %sclips in it", r->spec,
+                           r->options->split == POET_SPLIT_TRAIN ? "" : "held-out ");
     return status;
 }
 

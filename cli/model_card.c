@@ -2,9 +2,16 @@
 
 #include "base/bits.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "compute/checkpoint.h"
 
 #include <stdio.h>
+#include <string.h>
+
+enum { MAX_TEXT = 1 << 20 };
+
+const cli_model_text cli_model_texts[CLI_MODEL_TEXTS] = {
+    {"LICENSE", "licence"}, {"CREDITS.md", "credits"}, {"AUTHORS.txt", "authors"}};
 
 bool cli_is_model_file(const char *path)
 {
@@ -55,5 +62,46 @@ poet_status cli_model_card(const char *path, bool tensors, json_t **out)
     json_decref(rows);
     poet_checkpoint_close(checkpoint);
     *out = card;
+    return POET_OK;
+}
+
+/* ---- texts ---- */
+
+poet_status cli_model_text_read(const char *folder, const cli_model_text *text, char **out)
+{
+    unsigned char *bytes = NULL;
+    size_t size;
+    char *path = poet_path_join(folder, text->file);
+    poet_status status = !path                ? POET_ERR_NOMEM
+                         : poet_is_file(path) ? poet_file_read(path, MAX_TEXT, &bytes, &size)
+                                              : POET_OK;
+    *out = (char *)bytes;
+    poet_free(path);
+    return status;
+}
+
+static poet_status write_text(const char *folder, const char *name, const char *text)
+{
+    poet_output *output = NULL;
+    char *path = poet_path_join(folder, name);
+    poet_status status = path ? poet_output_create(path, &output) : POET_ERR_NOMEM;
+    if (!status)
+        status = poet_output_write(output, text, strlen(text));
+    if (!status)
+        status = poet_output_commit(output);
+    poet_output_destroy(output);
+    poet_free(path);
+    return status;
+}
+
+poet_status cli_model_texts_copy(const char *from, const char *to)
+{
+    for (int i = 0; i < CLI_MODEL_TEXTS; i++) {
+        char *text;
+        POET_TRY(cli_model_text_read(from, &cli_model_texts[i], &text));
+        poet_status status = text ? write_text(to, cli_model_texts[i].file, text) : POET_OK;
+        poet_free(text);
+        POET_TRY(status);
+    }
     return POET_OK;
 }

@@ -17,7 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_JSON = 1 << 24, DIGITS = 9 };
+enum { MAX_JSON = 1 << 24, DIGITS = 9, OPEN_FOLDERS = 16 };
+
+static const char printed_suffix[] = ".printed";
 
 /* ---- JSON files ---- */
 
@@ -68,13 +70,16 @@ json_t *sweep_value(json_t *object, const char *path)
 
 /* ---- what all cells have in common ---- */
 
+/* Several cards of one machine may share the work: which of them it is makes no difference. */
 static json_t *settings(const sweep_plan *plan)
 {
     const cli_data *d = &plan->data;
-    char size[32];
+    char size[32], speed[32], device[32];
     snprintf(size, sizeof size, "%dx%d", d->size.w, d->size.h);
+    snprintf(speed, sizeof speed, "%g", plan->speed_seconds);
+    snprintf(device, sizeof device, "%.*s", (int)strcspn(plan->device, ":"), plan->device);
     return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, "
-                     "s:i, s:i, s:i}",
+                     "s:i, s:i, s:i, s:s, s:s}",
                      "data", plan->spec, "size", size, "frames", d->frames, "clips",
                      (json_int_t)d->clips, "heldout_clips", (json_int_t)d->heldout, "data_seed",
                      (json_int_t)d->seed, "tokenizer_steps", (json_int_t)plan->tokenizer_steps,
@@ -84,7 +89,7 @@ static json_t *settings(const sweep_plan *plan)
                      "tokenizer_options", plan->tokenizer_options, "generator_options",
                      plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
                      plan->patch, "count", plan->heldout, "captions", plan->captions,
-                     "distribution", plan->compared);
+                     "distribution", plan->compared, "speed", speed, "device", device);
 }
 
 static poet_status compare(const char *path, json_t *there, json_t *here)
@@ -103,6 +108,43 @@ static poet_status compare(const char *path, json_t *there, json_t *here)
     return POET_OK;
 }
 
+/* Results, models and checkpoints; what a command printed is none of them. */
+static int is_made(const char *path, const struct stat *info, int flag, struct FTW *walk)
+{
+    size_t length = strlen(path), cut = sizeof printed_suffix - 1;
+    (void)info;
+    (void)walk;
+    return flag == FTW_F && (length < cut || strcmp(path + length - cut, printed_suffix) != 0);
+}
+
+static int is_locked(const char *path, const struct stat *info, int flag, struct FTW *walk)
+{
+    (void)info;
+    (void)walk;
+    int file = flag == FTW_F ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    bool locked = file >= 0 && flock(file, LOCK_EX | LOCK_NB) != 0;
+    if (file >= 0)
+        close(file);
+    return locked;
+}
+
+/* Nothing was made with the options that are there, and nothing is being made. */
+static bool is_unused(const sweep_plan *plan)
+{
+    static const struct {
+        const char *folder;
+        int (*look)(const char *, const struct stat *, int, struct FTW *);
+    } parts[] = {{"cells", is_made}, {"models", is_made}, {"locks", is_locked}};
+
+    bool unused = true;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%s", plan->folder, parts[i].folder);
+        unused = unused && nftw(path, parts[i].look, OPEN_FOLDERS, FTW_PHYS) == 0;
+    }
+    return unused;
+}
+
 poet_status sweep_open(const sweep_plan *plan)
 {
     static const char *const folders[] = {"cells", "models", "locks"};
@@ -113,7 +155,7 @@ poet_status sweep_open(const sweep_plan *plan)
     }
     snprintf(path, sizeof path, "%s/sweep.json", plan->folder);
     json_t *here = settings(plan), *there = NULL;
-    if (!poet_is_file(path))
+    if (!poet_is_file(path) || is_unused(plan))
         return sweep_save(path, here, 2);
     poet_status status = sweep_load(path, &there);
     if (!status)
@@ -133,7 +175,7 @@ static poet_status run_step(const sweep_step *step, const char *folder, const po
     json_t *result;
     memcpy(argv + 1, step->words, (size_t)step->n * sizeof *argv);
     snprintf(done, sizeof done, "%s/%s.json", folder, step->name);
-    snprintf(printed, sizeof printed, "%s/%s.printed", folder, step->name);
+    snprintf(printed, sizeof printed, "%s/%s%s", folder, step->name, printed_suffix);
     if (poet_is_file(done))
         return POET_OK;
     POET_TRY(cli_child_run(argv, printed, task, &child));
@@ -335,8 +377,6 @@ static int remove_entry(const char *path, const struct stat *info, int flag, str
 
 static void remove_folder(const char *path)
 {
-    enum { OPEN_FOLDERS = 16 };
-
     nftw(path, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 /* Makes the folders, and writes what the cells have in common, or compares it with what is there: POET_ERR_MISMATCH
- * names what differs. */
+ * names what differs. What is there is replaced while nothing was made with it. */
 poet_status sweep_open(const sweep_plan *plan);
 
 /* Makes a cell, if it is not done, and first what it needs. A cell that another process is at work on is waited for, or

@@ -35,6 +35,9 @@ static poet_status measure_split(measuring *m, const poet_dataset *dataset, poet
                                  uint64_t n, const poet_task *task)
 {
     uint64_t count = poet_dataset_count(dataset, split);
+    if (!count)
+        return POET_FAIL(POET_ERR_ARG, "has no %s clips to measure",
+                         split == POET_SPLIT_TRAIN ? "training" : "held-out");
     count = n < count ? n : count;
     for (uint64_t i = 0; i < count; i++) {
         poet_example example;

@@ -13,7 +13,8 @@ typedef struct poet_reconstruction {
     poet_usage usage;     /* of them, over all tokens of all clips */
 } poet_reconstruction;
 
-/* Encodes and decodes the first n clips of a split (all when there are fewer). task may be NULL. */
+/* Encodes and decodes the first n > 0 clips of a split (all when there are fewer). task may be NULL. POET_ERR_ARG where the
+ * split has none: what the clips are called is the caller's to say, by poet_context. */
 poet_status poet_measure_reconstruction(poet_tokenizer *tokenizer, const poet_dataset *dataset,
                                         poet_split split, uint64_t n, const poet_task *task,
                                         poet_reconstruction *out);

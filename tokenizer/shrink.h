@@ -88,7 +88,8 @@ typedef enum poet_shrink_method {
     POET_SHRINK_KMEANS, /* weighted k-means on the points, started by k-means++ (Arthur, Vassilvitskii 2007) */
     POET_SHRINK_LEAST_USED, /* the most used stay as they are, the nearest of them takes over the others */
     POET_SHRINK_RANDOM, /* the same with a random choice */
-    POET_SHRINK_NESTED  /* the same with the first K' rows: what a nested codebook is trained for */
+    POET_SHRINK_NESTED /* the same with the first K' rows: what a nested codebook is trained for. Neither keeps a code that is
+                          dropped, where K' others are left */
 } poet_shrink_method;
 
 /* A map to `kept` codes, 2..K. Merged codes and k-means have weighted means of their members' vectors. tree is

@@ -93,14 +93,29 @@ static poet_status most_used(const level *l, bool *stays)
     return POET_OK;
 }
 
-static poet_status any_codes(const level *l, poet_rng *rng, bool *stays)
+/* The first codes of an order; those that are dropped only where there are too few others. */
+static void first_codes(const level *l, const uint32_t *order, bool *stays)
+{
+    int left = l->kept;
+    for (int dropped = 0; dropped < 2; dropped++)
+        for (int i = 0; i < l->codes && left; i++)
+            if (dropped == (l->weights[order[i]] <= POET_UNUSED_DROPPED)) {
+                stays[order[i]] = true;
+                left--;
+            }
+}
+
+/* In the order of their rows, or with rng in any. */
+static poet_status ordered_codes(const level *l, poet_rng *rng, bool *stays)
 {
     uint32_t *order = poet_alloc((size_t)l->codes * sizeof *order);
     if (!order)
         return POET_ERR_NOMEM;
-    poet_rng_permutation(rng, (uint32_t)l->codes, order);
-    for (int i = 0; i < l->kept; i++)
-        stays[order[i]] = true;
+    for (uint32_t i = 0; i < (uint32_t)l->codes; i++)
+        order[i] = i;
+    if (rng)
+        poet_rng_permutation(rng, (uint32_t)l->codes, order);
+    first_codes(l, order, stays);
     poet_free(order);
     return POET_OK;
 }
@@ -297,21 +312,12 @@ static poet_status mean_vectors(const level *l, const float *vectors, float *out
     return POET_OK;
 }
 
-static void first_rows(const level *l, bool *stays)
-{
-    for (int i = 0; i < l->kept; i++)
-        stays[i] = true;
-}
-
 static poet_status choose_survivors(const level *l, poet_shrink_method method, poet_rng *rng,
                                     bool *stays)
 {
     if (method == POET_SHRINK_LEAST_USED)
         return most_used(l, stays);
-    if (method == POET_SHRINK_RANDOM)
-        return any_codes(l, rng, stays);
-    first_rows(l, stays);
-    return POET_OK;
+    return ordered_codes(l, method == POET_SHRINK_RANDOM ? rng : NULL, stays);
 }
 
 static poet_status keep_survivors(const level *l, poet_shrink_method method, poet_rng *rng,

@@ -44,6 +44,8 @@ works codebook inspect "${data[@]}" -t model/tokenizer.safetensors --json
 
 # ---- shrink: every method; the folder is a model like any other ----
 
+echo "as you like" >model/LICENSE
+echo "after a drawing by nobody" >model/CREDITS.md
 works codebook shrink train.ptok --model ./model -k 16,6 -o small --heldout "${data[@]}" --measure 4 --json
 for key in '"16"' '"6"' distortion nats_before nats_fitted nats_least psnr psnr_remapped bits_per_clip bits_per_clip_exact; do
   [[ $stdout == *"$key"* ]] || fail "codebook shrink says no $key: $stdout"
@@ -52,6 +54,8 @@ for k in 16 6; do
   for file in tokenizer generator remap; do
     [ -s small-$k/$file.safetensors ] || fail "codebook shrink made no small-$k/$file.safetensors"
   done
+  works info ./small-$k
+  [[ $stdout == *"as you like"*"a drawing by nobody"* ]] || fail "the licence and the credits were dropped: $stdout"
   works inspect small-$k/tokenizer.safetensors --json
   [[ $stdout == *"\"codes\": $k"* ]] || fail "the smaller tokenizer: $stdout"
   works codebook remap train.ptok -m small-$k/remap.safetensors -o train-$k.ptok --json
@@ -175,6 +179,13 @@ works codebook recommend videos/train -t model/tokenizer.safetensors --size 32 -
 
 # ---- what is refused ----
 
+# Without held-out clips nothing can be measured on them; a tokenizer can be trained.
+refuses 2 "one-side: has no held-out clips to measure" eval one-side -t model/tokenizer.safetensors
+refuses 2 "one-side: has no held-out clips to measure" \
+  codebook shrink one-side -t model/tokenizer.safetensors -k 8 -o x --heldout one-side --quiet
+refuses 2 "one-side: has no held-out clips in it" codebook shrink one-side --model ./model -k 8 -o x --heldout one-side --quiet
+works train-tokenizer one-side "${small[@]}" --steps 1 -o one-side.safetensors --metrics one-side.jsonl
+[[ $(cat one-side.jsonl) == *'"loss"'* && $(cat one-side.jsonl) != *psnr* ]] || fail "held-out figures of no clips: $(cat one-side.jsonl)"
 refuses 2 "codebook wants a command" codebook
 refuses 2 "there is no command 'codebook shrnk'; did you mean 'codebook shrink'?" codebook shrnk
 refuses 2 "there is no command 'codebook zzz'; 'pocketpoet codebook --help' lists them" codebook zzz

@@ -170,11 +170,32 @@ grep -q 'Not measured: bits per clip, generator. no generators' plain/report.htm
   fail "the report of a sweep of tokenizers does not say what is missing"
 cd ..
 
+# ---- a cell that fails ----
+
+# What is in the way is a folder where a file is to be.
+failing=("${sweep[@]}" -m fsq -k 16,4 --generator-steps 0 --feature-steps 0 --distribution 0 -o failing)
+mkdir -p failing/models/fsq-16-s1/tokenizer.safetensors
+run "${failing[@]}" --next
+[ "$status" = 1 ] && [[ $stderr == *"the sweep goes on"*"pocketpoet: 1 cells failed: fsq-16-s1"* ]] || fail "a cell that fails: $status: $stderr"
+[ "$(ls failing/cells)" = fsq-4-s1.json ] || fail "--next stopped at a cell that fails: $(ls failing/cells)"
+grep -q '<td>fsq-4-s1</td>' failing/report.html || fail "the report has no row of fsq-4-s1"
+run "${failing[@]}" --next
+[ "$status" = 1 ] && [[ $stderr == *"1 cells failed: fsq-16-s1"* ]] || fail "--next where no other cell is open: $status: $stderr"
+rmdir failing/models/fsq-16-s1/tokenizer.safetensors
+works "${failing[@]}" --next
+[[ $stdout == *"done: 2"* ]] || fail "a cell that failed is not tried again: $stdout"
+
 # ---- what is refused ----
 
 cd whole
 refuses 1 "sweep/sweep.json: the sweep there has another 'tokenizer_steps'" "${sweep[@]}" "${small_grid[@]}" --tokenizer-steps 4
 refuses 1 "another 'greatest_codes'" "${sweep[@]}" -m merge -k 32,8
+refuses 1 "another 'speed'" "${sweep[@]}" "${small_grid[@]}" --speed 0.06
+sed 's/"device": "[a-z]*"/"device": "cuda"/' sweep/sweep.json >elsewhere.json
+cp sweep/sweep.json own.json
+cp elsewhere.json sweep/sweep.json
+refuses 1 "another 'device'" "${sweep[@]}" "${small_grid[@]}"
+cp own.json sweep/sweep.json
 model=sweep/models/retrained-16-s1
 refuses 2 "--features wants --distribution" eval "${data[@]}" -m $model --captions 0 --features sweep/models/features/reader.safetensors
 refuses 2 "--distribution: 5 held-out clips are fewer than 6" eval "${data[@]}" -m $model --captions 0 --distribution 5
@@ -194,7 +215,19 @@ refuses 2 "the sweep has no cell 'merge-9-s1'" "${sweep[@]}" "${small_grid[@]}" 
 refuses 2 "--cell, --next and --list" "${sweep[@]}" --next --list
 refuses 2 "--distribution: 5 clips are fewer than 6" "${sweep[@]}" --distribution 5
 refuses 2 "--patch: 5 is neither" "${sweep[@]}" --patch 5
-run eval sweep no-such-folder -o lost -k 16 -m fsq
-[ "$status" = 1 ] && [[ $stderr == *"no-such-folder"*"pocketpoet: 1 cells failed: fsq-16-s1"* ]] || fail "no clips: $status: $stderr"
+refuses 1 "no-such-folder: cannot be opened" eval sweep no-such-folder -o lost -k 16 -m fsq
+refuses 2 "synth:shapes: frames of 30x30: both sides must be multiples of 4" eval sweep synth:shapes --size 30 -o lost
+refuses 2 "has 5 held-out clips, fewer than the 6 that can be compared" "${sweep[@]}" --heldout-clips 5 -o lost
+works synth shapes -o videos -n 4 --heldout 1 --size 32 --frames 5
+works import videos/train -o one-side --size 32 --frames 5 --heldout 0 --uncaptioned
+refuses 2 "one-side: has no held-out clips" eval sweep one-side -o lost
+
+# Options that made nothing do not bind those that follow.
+misspelt=("${sweep[@]}" -m fsq -k 16 --generator-steps 0 --feature-steps 0 --distribution 0 -o misspelt)
+run "${misspelt[@]}" --tokenizer-options "--widht 8" --quiet
+[ "$status" = 1 ] && [[ $stderr == *"did you mean"*"1 cells failed: fsq-16-s1"* ]] || fail "a wrong option of a command: $status: $stderr"
+works "${misspelt[@]}"
+grep -q '"tokenizer_options": "--dim 6 --width 8 --decoder-blocks 1"' misspelt/sweep.json || fail "sweep.json: $(cat misspelt/sweep.json)"
+refuses 1 "another 'tokenizer_options'" "${misspelt[@]}" --tokenizer-options "--widht 8"
 
 exit $((failures > 0))

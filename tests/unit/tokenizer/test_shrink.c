@@ -243,28 +243,49 @@ static void test_maps(void)
     poet_codebook_free(&book);
 }
 
-/* Half of the codes are dropped: where as many are kept as are used, each is one that is used, and stays what it was. */
+/* The used codes, which have odd numbers, are codes of their own, as they were. */
+static void check_alone(const poet_codebook *book, const poet_shrink_map *map)
+{
+    bool taken[MOST] = {false};
+    for (int i = 1; i < MOST; i += 2) {
+        int code = map->map[i];
+        CHECK(!taken[code]);
+        taken[code] = true;
+        for (int d = 0; d < book->dim; d++)
+            CHECK_CLOSE(map->vectors[code * book->dim + d], book->vectors[i * book->dim + d], 1e-6);
+    }
+}
+
+/* Every new code stands for one that is used. */
+static void check_used(const poet_shrink_map *map)
+{
+    bool used[MOST] = {false};
+    for (int i = 1; i < MOST; i += 2)
+        used[map->map[i]] = true;
+    for (int code = 0; code < map->kept; code++)
+        CHECK(used[code]);
+}
+
+/* Half of the codes are dropped, those of even numbers. By no method is a code kept for them; where as many are kept as are
+ * used, or more, each that is used is alone. */
 static void test_dropped(void)
 {
     poet_codebook book = random_book(1, MOST, 3, 11);
     poet_merge_tree tree;
-    poet_shrink_map map;
     for (int i = 0; i < MOST; i += 2)
         book.weights[i] = POET_UNUSED_DROPPED;
     CHECK_OK(poet_merge_tree_create(&book, &tree));
-    for (int method = POET_SHRINK_MERGE; method <= POET_SHRINK_LEAST_USED; method += 2) {
-        bool taken[MOST] = {false};
-        CHECK_OK(
-            poet_shrink_map_create(&book, (poet_shrink_method)method, &tree, 1, MOST / 2, &map));
-        for (int i = 1; i < MOST; i += 2) {
-            int code = map.map[i];
-            CHECK(!taken[code]);
-            taken[code] = true;
-            for (int d = 0; d < 3; d++)
-                CHECK_CLOSE(map.vectors[code * 3 + d], book.vectors[i * 3 + d], 1e-6);
+    for (int method = POET_SHRINK_MERGE; method <= POET_SHRINK_NESTED; method++)
+        for (int kept = 2; kept <= MOST / 2 + 5; kept += 5) {
+            poet_shrink_map map;
+            CHECK_OK(
+                poet_shrink_map_create(&book, (poet_shrink_method)method, &tree, 1, kept, &map));
+            if (kept <= MOST / 2)
+                check_used(&map);
+            if (kept >= MOST / 2)
+                check_alone(&book, &map);
+            poet_shrink_map_free(&map);
         }
-        poet_shrink_map_free(&map);
-    }
     poet_merge_tree_free(&tree);
     poet_codebook_free(&book);
 }
