@@ -4,6 +4,8 @@
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 
 static poet_cuda_op ops[POET_OP_COUNT];
 
@@ -37,9 +39,21 @@ static poet_status set_up(poet_cuda_device *d)
     return poet_runtime_sync(d);
 }
 
+/* A word that nothing knows must not be taken for "as they are". */
+static poet_status check_weights(void)
+{
+    const char *weights = getenv("POET_CUDA_WEIGHTS");
+    bool known = !weights || strcmp(weights, "f32") == 0 || strcmp(weights, "f16") == 0 ||
+                 strcmp(weights, "int8") == 0;
+    return known ? POET_OK
+                 : POET_FAIL(POET_ERR_ARG, "POET_CUDA_WEIGHTS: '%.40s' is not f32, f16 or int8",
+                             weights);
+}
+
 static poet_status device_open(const poet_backend *backend, int index, poet_device **out)
 {
     *out = NULL;
+    POET_TRY(check_weights());
     poet_cuda_device *d = poet_calloc(1, sizeof *d);
     if (!d)
         return POET_ERR_NOMEM;

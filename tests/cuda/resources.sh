@@ -1,12 +1,12 @@
 #!/bin/bash
-# resources.sh ROOT [--write]: what ptxas gives each kernel on each card (registers, static shared memory) is as in the table
+# resources.sh ROOT new|old [--write]: what ptxas gives each kernel on each card (registers, static shared memory) is as in the table
 # resources_VERSION.txt beside this script, VERSION being that of the toolkit, and nothing lies in local memory: no register is
 # spilled, and no array kept there because an index of it is not known when it is compiled. --write makes the table
-# anew. Toolkits: nvcc on PATH, and the one at POET_CUDA118 for cards before sm_75; without a table of its version a toolkit
-# is skipped. Takes minutes, so it runs only when POET_NVCC is set, as .ci/run does.
+# anew. new: cards from sm_75 on, by the nvcc on PATH; old: sm_61, by CUDA 11.8. Without a table of its version a toolkit is
+# skipped. Takes minutes, so it runs only when POET_NVCC is set, as .ci/run does.
 set -euo pipefail
 cd "$1"
-mode=${2:-} folder=tests/cuda compared=0
+cards=$2 mode=${3:-} folder=tests/cuda
 
 [ -n "${POET_NVCC:-}" ] || { echo "skipped: POET_NVCC is not set"; exit 77; }
 
@@ -36,17 +36,22 @@ measure() {
 # check CARDS NVCC [OPTION...]
 check() {
   local version table now
-  command -v "$2" >/dev/null || { echo "skipped: there is no $2"; return; }
+  command -v "$2" >/dev/null || { echo "skipped: there is no $2"; exit 77; }
   version=$("$2" --version | grep -oE 'release [0-9.]+' | grep -oE '[0-9.]+')
   table=$folder/resources_$version.txt
-  [ -f "$table" ] || [ "$mode" = --write ] || { echo "skipped: there is no table for CUDA $version"; return; }
+  [ -f "$table" ] || [ "$mode" = --write ] || { echo "skipped: there is no table for CUDA $version"; exit 77; }
   now=$(echo "# file kernel card registers shared local"; measure "$@")
   [ "$mode" != --write ] || echo "$now" >"$table"
   diff "$table" <(echo "$now")
-  if grep -v '^#' "$table" | grep -v ' 0$'; then echo "these use local memory"; return 1; fi
-  compared=1
+  if grep -v '^#' "$table" | grep -v ' 0$'; then echo "these use local memory"; exit 1; fi
 }
 
-check "75 80 86 89 90 100 120" nvcc
-[ -z "${POET_CUDA118:-}" ] || check 61 "$POET_CUDA118/bin/nvcc" -ccbin g++-11
-[ $compared = 1 ] || exit 77
+if [ "$cards" = old ]; then
+  . tests/cuda/toolkit.sh
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  old_toolkit . "$scratch"
+  check 61 "$toolkit/bin/nvcc" -ccbin g++-11
+else
+  check "75 80 86 89 90 100 120" nvcc
+fi

@@ -89,16 +89,6 @@ static void compare(const char *name, const variant *v)
     outcome_free(&got);
 }
 
-/* Big cases are there for other paths through a kernel, which zeros and large numbers do not
- * change. */
-static bool wanted(const op_case *c, op_mode mode)
-{
-    bool big = false;
-    for (const char *const *name = c->family->big; name && *name; name++)
-        big = big || strcmp(*name, c->name) == 0;
-    return !big || mode == OP_NORMAL || mode == OP_TIES;
-}
-
 static poet_status compare_case(const char *name)
 {
     op_case c;
@@ -107,7 +97,7 @@ static poet_status compare_case(const char *name)
     for (int i = 0, n = other_backends(backends); i < n; i++)
         for (int mode = 0; mode < OP_MODES; mode++) {
             variant v = {.backend = backends[i], .threads = 2, .mode = (op_mode)mode};
-            if (!wanted(&c, v.mode))
+            if (!op_wants(&c, v.mode))
                 continue;
             if (c.family->op != POET_OP_CAST || v.backend->bf16)
                 compare(name, &v);
@@ -115,20 +105,6 @@ static poet_status compare_case(const char *name)
             if (c.family->precise && v.backend->bf16)
                 compare(name, &v);
         }
-    return POET_OK;
-}
-
-/* Calls f for the name of every case. */
-static poet_status for_all(poet_status (*f)(const char *name))
-{
-    int count;
-    const op_family *families = op_families(&count);
-    for (int i = 0; i < count; i++) {
-        for (const char *const *name = families[i].names; *name; name++)
-            POET_TRY(f(*name));
-        for (const char *const *name = families[i].big; name && *name; name++)
-            POET_TRY(f(*name));
-    }
     return POET_OK;
 }
 
@@ -232,7 +208,7 @@ static poet_status cover(const char *name)
 static int list_missing(void)
 {
     int missing = 0;
-    poet_status status = for_all(cover);
+    poet_status status = op_for_all(cover);
     if (status)
         printf("%s\n", poet_error_message());
     for (int op = 0; op < POET_OP_COUNT; op++)
@@ -356,9 +332,9 @@ int main(int argc, char **argv)
     if (strcmp(first, "--list-missing") == 0)
         return list_missing();
     if (strcmp(first, "--list") == 0)
-        return for_all(print_name) != POET_OK;
+        return op_for_all(print_name) != POET_OK;
     if (strcmp(first, "--self-test") == 0)
-        return finish(for_all(self_test_case));
+        return finish(op_for_all(self_test_case));
     if (strcmp(first, "--bench") == 0 && argc == 3) {
         status = bench(argv[2]);
         if (status)
@@ -366,7 +342,7 @@ int main(int argc, char **argv)
         return status != POET_OK;
     }
     if (argc < 2)
-        return finish(for_all(compare_case));
+        return finish(op_for_all(compare_case));
     for (int i = 1; i < argc && !status; i++)
         status = compare_case(argv[i]);
     return finish(status);

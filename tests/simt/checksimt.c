@@ -106,20 +106,12 @@ static poet_status compare_case(const char *name)
     POET_TRY(has_kernels(name, &runs));
     left_out += !runs;
     for (int mode = 0; runs && mode < OP_MODES; mode++) {
+        if (!op_wants(&c, (op_mode)mode))
+            continue;
         compare(name, (op_mode)mode, POET_F32);
         if (c.family->precise)
             compare(name, (op_mode)mode, POET_BF16);
     }
-    return POET_OK;
-}
-
-static poet_status compare_all(void)
-{
-    int count;
-    const op_family *families = op_families(&count);
-    for (int i = 0; i < count; i++)
-        for (const char *const *name = families[i].names; *name; name++)
-            POET_TRY(compare_case(*name));
     return POET_OK;
 }
 
@@ -144,7 +136,7 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--missing") == 0)
         return print_missing() > 0;
     if (argc < 2) {
-        status = compare_all();
+        status = op_for_all(compare_case);
         missing = print_missing();
     }
     for (int i = 1; i < argc && !status; i++)

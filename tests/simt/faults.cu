@@ -162,6 +162,23 @@ static __global__ void shifted_index(const float *in, float *out)
         out[threadIdx.x + 1] = in[threadIdx.x + 1];
 }
 
+/* A matrix of N/16 rows: neighbours in a row are neighbours in memory, and rows are 16 apart, or so many as there are rows. */
+static __device__ void copy_matrix(const float *in, float *out, int pitch)
+{
+    int row = static_cast<int>(threadIdx.x) / 16, column = static_cast<int>(threadIdx.x) % 16;
+    out[row * 16 + column] = in[row * pitch + column];
+}
+
+static __global__ void rows_of_pitch(const float *in, float *out)
+{
+    copy_matrix(in, out, 16);
+}
+
+static __global__ void swapped_pitch(const float *in, float *out)
+{
+    copy_matrix(in, out, N / 16);
+}
+
 /* ---- what ends the process ---- */
 
 static __global__ void divergent_barrier(const float *in, float *out)
@@ -229,6 +246,8 @@ LAUNCHER(dropped_barrier_between)
 LAUNCHER(unfilled_shared)
 LAUNCHER(short_mask)
 LAUNCHER(shifted_index)
+LAUNCHER(rows_of_pitch)
+LAUNCHER(swapped_pitch)
 LAUNCHER(divergent_barrier)
 LAUNCHER(two_barriers)
 LAUNCHER(divergent_shuffle)
@@ -269,12 +288,14 @@ const fault_kernel *fault_kernels(int *count)
                                            SOUND(warp_tree, sum_of_warp),
                                            SOUND(two_sums, sum_of_all),
                                            SOUND(warp_words, identity),
+                                           SOUND(rows_of_pitch, identity),
                                            WRONG(dropped_barrier, mirrored),
                                            WRONG(dropped_barrier_in_tree, sum_of_all),
                                            WRONG(dropped_barrier_between, sum_of_all),
                                            WRONG(unfilled_shared, identity),
                                            WRONG(short_mask, sum_of_warp),
                                            WRONG(shifted_index, identity),
+                                           WRONG(swapped_pitch, identity),
                                            STOPS(divergent_barrier),
                                            STOPS(two_barriers),
                                            STOPS(divergent_shuffle),

@@ -3,6 +3,8 @@
 #include "cuda/backend/cuda_table.h"
 #include "tests/support/rig.h"
 
+#include <stdlib.h>
+
 enum { B = 3, T = 3, PREFIX = 2, WIDTH = 5, ROOM = 7, V = 7 };
 
 static rig rig_embed(void)
@@ -99,6 +101,15 @@ static void test_wide_heads(void)
     rig_close(&r);
 }
 
+static void test_weights(void)
+{
+    poet_device *device;
+    setenv("POET_CUDA_WEIGHTS", "fp16", 1);
+    CHECK_FAILS(poet_device_open(poet_cuda_table(), 0, 1, &device), POET_ERR_ARG,
+                "'fp16' is not f32, f16 or int8");
+    unsetenv("POET_CUDA_WEIGHTS");
+}
+
 int main(void)
 {
     check_indices(rig_embed());
@@ -107,5 +118,6 @@ int main(void)
     test_positions(1);
     test_positions(ROOM - PREFIX);
     test_wide_heads();
+    test_weights();
     return CHECK_RESULT();
 }

@@ -21,6 +21,27 @@ static poet_status find_family(const char *name, size_t length, const op_family 
     return POET_FAIL(POET_ERR_ARG, "%s: there are no cases of this operation", name);
 }
 
+poet_status op_for_all(poet_status (*f)(const char *name))
+{
+    int count;
+    const op_family *families = op_families(&count);
+    for (int i = 0; i < count; i++) {
+        for (const char *const *name = families[i].names; *name; name++)
+            POET_TRY(f(*name));
+        for (const char *const *name = families[i].big; name && *name; name++)
+            POET_TRY(f(*name));
+    }
+    return POET_OK;
+}
+
+bool op_wants(const op_case *c, op_mode mode)
+{
+    bool big = false;
+    for (const char *const *name = c->family->big; name && *name; name++)
+        big = big || strcmp(*name, c->name) == 0;
+    return !big || mode == OP_NORMAL || mode == OP_TIES;
+}
+
 poet_status op_case_parse(const char *name, op_case *out)
 {
     *out = (op_case){.name = name, .loss = POET_NONE};

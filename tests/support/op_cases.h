@@ -93,6 +93,13 @@ struct op_case {
 /* All families; *count of them. */
 const op_family *op_families(int *count);
 
+/* Calls f for the name of every case, big ones too, until one fails. */
+poet_status op_for_all(poet_status (*f)(const char *name));
+
+/* Is a case to be compared in this mode? Big ones are there for other paths through a kernel, which zeros and large numbers do not
+ * change. */
+bool op_wants(const op_case *c, op_mode mode);
+
 /* Finds the family and reads the numbers; the case borrows name. */
 poet_status op_case_parse(const char *name, op_case *out);
 

@@ -1,11 +1,11 @@
 #!/bin/bash
-# faults.sh CHECKPTX FOLDER: what checkptx says is worth something. FOLDER/sm_75 and FOLDER/sm_80 have nvcc's PTX for those cards;
+# faults.sh CHECKPTX FOLDER: what checkptx says is worth something. FOLDER/sm_61, sm_75 and sm_80 have nvcc's PTX for those cards;
 # one instruction of it is changed at a time, as a wrong compiler or a wrong kernel would have it, and a case that passed must
 # then fail.
 set -euo pipefail
 checkptx=$1 folders=$2 missed=0
 
-for card in 75 80; do
+for card in 61 75 80; do
   [ -e "$folders/sm_$card/kernels.so" ] || { echo "skipped: there is no PTX in $folders/sm_$card"; exit 77; }
 done
 scratch=$(mktemp -d)
@@ -40,7 +40,17 @@ sample sample 1 bar.sync // sample:n7v5
 optim adamw 1 sqrt.rn.f32 abs.f32 adamw:n33
 rotary rotary 1 sub.f32 add.f32 rotary:b2t5h2d6
 layout transpose 1 bar.sync // transpose:r17c33
+layout transpose 1 _param_2] _param_3] transpose:r17c33
 layout copy_runsIj 1 setp.ge setp.gt slice:b2n17c3a1f5l12
+'
+
+# What another compiler makes for the oldest card.
+faults_61='
+matmul Li64.*IfLb1EES[0-9]_IfLb0 1 bar.sync // matmul:m65k33n70
+int8 int8_rows 1 dp4a.s32.s32 mad.lo.s32 int8
+norm group_normPK 1 bar.sync // group_norm:b2t3h3w5c6g3
+quantize nearest 1 setp.lt.f32 setp.gt.f32 nearest:n17k33c5
+layout transpose 1 _param_2] _param_3] transpose:r17c33
 '
 
 # For products of 16 terms on tensor cores, which an older card does not have.
@@ -73,7 +83,7 @@ plant() {
   fi
 }
 
-for card in 75 80; do
+for card in 61 75 80; do
   folder=$folders/sm_$card faults=faults_$card
   mapfile -t cases < <(awk 'NF { print $6 }' <<<"${!faults}" | sort -u)
   "$checkptx" "$folder" "${cases[@]}"

@@ -1,21 +1,16 @@
 #!/bin/bash
 # kernels.sh ROOT FOLDER CARD: nvcc's PTX of every kernel for sm_CARD into FOLDER, and kernels.so with nvcc's host code.
-# Takes a minute, so it runs only when POET_NVCC is set, as .ci/run does. Cards before sm_75 want CUDA 11.8: one at
-# $POET_CUDA118, or one that the script of the shared folder puts together.
+# Takes a minute, so it runs only when POET_NVCC is set, as .ci/run does.
 set -euo pipefail
-root=$1 folder=$2 card=$3 nvcc=nvcc options=() toolkit=${POET_CUDA118:-}
+root=$1 folder=$2 card=$3 nvcc=nvcc options=()
 
 rm -rf "$folder"
 [ -n "${POET_NVCC:-}" ] || { echo "skipped: POET_NVCC is not set"; exit 77; }
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 if [ "$card" -lt 75 ]; then
-  command -v g++-11 >/dev/null || { echo "skipped: CUDA 11.8 needs g++-11"; exit 77; }
-  if [ -z "$toolkit" ]; then
-    [ -x "$root/../shared/design/cuda118.sh" ] || { echo "skipped: there is no CUDA 11.8 at POET_CUDA118"; exit 77; }
-    toolkit=$scratch/toolkit
-    "$root/../shared/design/cuda118.sh" "$toolkit" || { echo "skipped: CUDA 11.8 cannot be had here"; exit 77; }
-  fi
+  . "$(dirname "$0")/../toolkit.sh"
+  old_toolkit "$root" "$scratch"
   nvcc=$toolkit/bin/nvcc options=(-ccbin g++-11)
 fi
 command -v "$nvcc" >/dev/null || { echo "skipped: there is no $nvcc"; exit 77; }
