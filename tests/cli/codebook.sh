@@ -163,6 +163,17 @@ works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --loss 0 --
 # Rows of the default width, 256: 6,144 words of 512 are 12,288.
 works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --parameters 33e6 --json
 [[ $stdout == *'"law_codes": 12288.0'*'"of_law": 0.0026041'* ]] || fail "the law of vocabularies: $stdout"
+[[ $stdout == *"would give the generator 12288 codes, more than half or twice"* ]] || fail "no note on the law: $stdout"
+# Rows of 256 numbers: 12,288 (N / 33 million)^0.83 is 24 at 18,100.
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --parameters 18100 --json
+[[ $stdout == *'"law_codes": 24.'* && $stdout != *"would give the generator"* ]] || fail "a note on a law that is near: $stdout"
+# Clips that lose much more than those of the training, which the reference beside the tokenizer knows.
+works eval coverage "${data[@]}" -t model/tokenizer.safetensors --save-reference model/tokenizer.coverage.json
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --json
+[[ $stdout != *"draws these clips badly"* ]] || fail "a note on clips like those of the training: $stdout"
+works codebook recommend synth:digits1 "${data[@]:1}" -t model/tokenizer.safetensors --json
+[[ $stdout == *"draws these clips badly"* ]] || fail "no note on clips that are drawn badly: $stdout"
+rm model/tokenizer.coverage.json
 works codebook recommend "${data[@]}" --model ./model
 [[ $stdout == *"recommended: "*"parameters: "*"tokens/code"*"of law"* ]] || fail "codebook recommend as text: $stdout"
 with_model=$(grep law_codes <<<"$stdout")
