@@ -37,6 +37,7 @@ typedef struct painter {
     int columns, rows, h, w; /* rows of one level; pixels of the picture */
     uint8_t *pixels, *patch; /* (h,w,3), (patch,patch,3) */
     int32_t codes[POET_MAX_RESIDUAL_LEVELS];
+    const poet_task *task;
 } painter;
 
 static void paint_patch(painter *p, int level, int place)
@@ -49,6 +50,18 @@ static void paint_patch(painter *p, int level, int place)
                    p->patch + (y / ENLARGE * p->config->patch + x / ENLARGE) * 3, 3);
 }
 
+static poet_status report(const painter *p, int level, int place)
+{
+    int done = level * p->config->codes + place + 1, total = p->config->levels * p->config->codes;
+    poet_task_progress(p->task, &(poet_progress){.what = "draw codes",
+                                                 .done = (double)done,
+                                                 .total = (double)total,
+                                                 .unit = "codes"});
+    return poet_task_stopped(p->task)
+               ? POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %d of %d codes", done, total)
+               : POET_OK;
+}
+
 static poet_status paint(painter *p)
 {
     const poet_tokenizer_config *c = p->config;
@@ -59,14 +72,16 @@ static poet_status paint(painter *p)
                 p->codes[l] = p->order[(int64_t)l * c->codes + (l == level ? place : 0)].code;
             POET_TRY(poet_tokenizer_decode(p->tokenizer, p->codes, &one, p->patch));
             paint_patch(p, level, place);
+            POET_TRY(report(p, level, place));
         }
     return POET_OK;
 }
 
-poet_status cli_codebook_picture(poet_tokenizer *tokenizer, const int64_t *counts, const char *path)
+poet_status cli_codebook_picture(poet_tokenizer *tokenizer, const int64_t *counts, const char *path,
+                                 const poet_task *task)
 {
     const poet_tokenizer_config *c = poet_tokenizer_get_config(tokenizer);
-    painter p = {.tokenizer = tokenizer, .config = c};
+    painter p = {.tokenizer = tokenizer, .config = c, .task = task};
     int cell = c->patch * ENLARGE + GAP;
     p.columns = (int)ceil(sqrt((double)c->codes * c->levels));
     p.columns = p.columns < c->codes ? p.columns : c->codes;
@@ -136,7 +151,8 @@ static poet_status inspect(cli_context *context, inspect_run *run, poet_device *
         status =
             level_figures(run->domain.counts + (int64_t)level * c->codes, c->codes, level, out);
     if (!status && run->picture)
-        status = cli_codebook_picture(run->loaded, run->domain.counts, run->picture);
+        status =
+            cli_codebook_picture(run->loaded, run->domain.counts, run->picture, &context->task);
     if (status) {
         json_decref(out);
         return status;
@@ -168,7 +184,7 @@ poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)
             "codes of a tokenizer, for each level: codes that are used and dead, perplexity,\n"
             "and how many tokens a code has (least, tenth percentile, median, Gini\n"
             "coefficient, shares of codes with fewer than 100 and 1,300).\n"
-            "\n" CLI_DATA_HELP,
+            "\n" CLI_DATA_HELP CLI_DOMAIN_HELP,
         .examples = "codebook inspect synth:shapes --model shapes --picture codes.png\n"
                     "codebook inspect train.ptok -t tokenizer.safetensors --count 0",
         .options = options,
