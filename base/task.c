@@ -10,21 +10,49 @@ void poet_task_progress(const poet_task *task, const poet_progress *progress)
         task->progress(task->user, progress);
 }
 
+static void say(const poet_task *task, void (*callback)(void *user, const char *sentence),
+                const char *format, va_list args)
+{
+    char text[1200];
+    vsnprintf(text, sizeof text, format, args);
+    callback(task->user, text);
+}
+
+void poet_task_info(const poet_task *task, const char *format, ...)
+{
+    if (!task || !task->info)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(task, task->info, format, args);
+    va_end(args);
+}
+
 void poet_task_message(const poet_task *task, const char *format, ...)
 {
     if (!task || !task->message)
         return;
-    char text[1200];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    say(task, task->message, format, args);
     va_end(args);
-    task->message(task->user, text);
 }
 
 bool poet_task_stopped(const poet_task *task)
 {
     return task && task->stop && task->stop(task->user);
+}
+
+poet_status poet_task_advance(const poet_task *task, const char *what, int64_t done, int64_t total,
+                              const char *unit)
+{
+    poet_task_progress(
+        task,
+        &(poet_progress){.what = what, .done = (double)done, .total = (double)total, .unit = unit});
+    if (done < total && poet_task_stopped(task))
+        return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %lld of %lld %s", (long long)done,
+                         (long long)total, unit);
+    return POET_OK;
 }
 
 double poet_seconds(void)

@@ -3,7 +3,10 @@
 #ifndef POET_BASE_TASK_H
 #define POET_BASE_TASK_H
 
+#include "base/status.h"
+
 #include <stdbool.h>
+#include <stdint.h>
 
 /* One report of a long task. total = 0 when the end is not known. */
 typedef struct poet_progress {
@@ -16,16 +19,23 @@ typedef struct poet_progress {
 /* A task's observer; a zeroed struct is silent and never stops. */
 typedef struct poet_task {
     void (*progress)(void *user, const poet_progress *progress);
-    void (*message)(void *user,
-                    const char *sentence); /* a file that was skipped, a code that was restarted */
+    void (*info)(void *user, const char *sentence); /* how it is done: memory, where it goes on */
+    void (*message)(void *user, const char *sentence); /* what is wrong: a file that was skipped */
     bool (*stop)(void *user); /* true: finish the current unit, save, return INTERRUPTED */
     void *user;
 } poet_task;
 
 void poet_task_progress(const poet_task *task, const poet_progress *progress);
+void poet_task_info(const poet_task *task, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void poet_task_message(const poet_task *task, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 bool poet_task_stopped(const poet_task *task);
+
+/* Reports that done of total are done; INTERRUPTED, "stopped after 3 of 10 clips", when some are left
+ * and the user wants to stop. */
+poet_status poet_task_advance(const poet_task *task, const char *what, int64_t done, int64_t total,
+                              const char *unit);
 
 /* Seconds of a monotonic clock. */
 double poet_seconds(void);

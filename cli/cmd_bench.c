@@ -33,6 +33,8 @@ static void watch(void *user, const poet_progress *progress)
 {
     stopwatch *w = user;
     double now = poet_seconds();
+    if (strcmp(progress->unit, "steps") != 0)
+        return;
     if (w->first == 0) {
         w->first = now;
         w->done_first = progress->done;
@@ -325,9 +327,5 @@ poet_status cmd_bench(cli_context *context, int argc, char **argv)
     json_t *out = json_object();
     poet_status status = bench(context, &run, out);
     poet_device_close(run.device);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }

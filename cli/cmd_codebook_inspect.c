@@ -50,29 +50,18 @@ static void paint_patch(painter *p, int level, int place)
                    p->patch + (y / ENLARGE * p->config->patch + x / ENLARGE) * 3, 3);
 }
 
-static poet_status report(const painter *p, int level, int place)
-{
-    int done = level * p->config->codes + place + 1, total = p->config->levels * p->config->codes;
-    poet_task_progress(p->task, &(poet_progress){.what = "draw codes",
-                                                 .done = (double)done,
-                                                 .total = (double)total,
-                                                 .unit = "codes"});
-    return poet_task_stopped(p->task)
-               ? POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %d of %d codes", done, total)
-               : POET_OK;
-}
-
 static poet_status paint(painter *p)
 {
     const poet_tokenizer_config *c = p->config;
     const poet_grid one = {1, 1, 1, c->levels};
+    int64_t done = 0, total = (int64_t)c->levels * c->codes;
     for (int level = 0; level < c->levels; level++)
         for (int place = 0; place < c->codes; place++) {
             for (int l = 0; l < c->levels; l++)
                 p->codes[l] = p->order[(int64_t)l * c->codes + (l == level ? place : 0)].code;
             POET_TRY(poet_tokenizer_decode(p->tokenizer, p->codes, &one, p->patch));
             paint_patch(p, level, place);
-            POET_TRY(report(p, level, place));
+            POET_TRY(poet_task_advance(p->task, "draw codes", ++done, total, "codes"));
         }
     return POET_OK;
 }
@@ -153,21 +142,14 @@ static poet_status inspect(cli_context *context, inspect_run *run, poet_device *
     if (!status && run->picture)
         status =
             cli_codebook_picture(run->loaded, run->domain.counts, run->picture, &context->task);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }
 
 poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)
 {
     inspect_run run = {0};
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run.model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
-        CLI_PATH("tokenizer", 't', &run.tokenizer, "FILE", NULL,
-                 "a tokenizer's .safetensors file instead"),
+        CLI_MODEL_OR_TOKENIZER_ROWS(&run.model, &run.tokenizer),
         CLI_LONG("count", 'n', &run.limit, 0, 1000000000, "N", "2000",
                  "at most so many clips; 0: all"),
         CLI_OUTPUT("picture", 0, &run.picture, "FILE.png", NULL,

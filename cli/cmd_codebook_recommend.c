@@ -59,18 +59,6 @@ static poet_status read_clip(const recommend_run *run, bool heldout, int64_t i, 
     return poet_dataset_read(run->source.dataset, split, (uint64_t)i, out);
 }
 
-static poet_status report(const recommend_run *run, const char *what, int64_t done, int64_t total)
-{
-    if (poet_task_stopped(run->task))
-        return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %lld of %lld clips", (long long)done,
-                         (long long)total);
-    poet_task_progress(run->task, &(poet_progress){.what = what,
-                                                   .done = (double)done,
-                                                   .total = (double)total,
-                                                   .unit = "clips"});
-    return POET_OK;
-}
-
 static poet_status open_clips(recommend_run *run)
 {
     const double share = 1.0 / EVERY;
@@ -118,7 +106,7 @@ static poet_status count_codes(recommend_run *run)
     for (int64_t i = 0; i < clips && !status; i++) {
         status = count_clip(run, i, codes);
         if (!status)
-            status = report(run, "read codes", i + 1, clips);
+            status = poet_task_advance(run->task, "read codes", i + 1, clips, "clips");
     }
     poet_free(codes);
     return status;
@@ -160,7 +148,7 @@ static poet_status measure(recommend_run *run, poet_tokenizer *tokenizer, row *r
             run->whole[i] = psnr;
         poet_mean_add(&r->psnr, psnr);
         poet_mean_add(&r->loss, run->whole[i] - psnr);
-        POET_TRY(report(run, what, i + 1, run->heldout));
+        POET_TRY(poet_task_advance(run->task, what, i + 1, run->heldout, "clips"));
     }
     return POET_OK;
 }
@@ -423,10 +411,7 @@ static poet_status recommend(cli_context *context, recommend_run *run)
 static poet_status parse(cli_context *context, recommend_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
-        CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
-                 "a tokenizer's .safetensors file instead"),
+        CLI_MODEL_OR_TOKENIZER_ROWS(&run->model, &run->tokenizer),
         CLI_PATH("generator", 'g', &run->generator, "FILE", NULL,
                  "the generator that will write the codes, for the law of vocabularies"),
         CLI_DOUBLE("parameters", 0, &run->parameters, 1, 1e15, "N", NULL,
@@ -484,9 +469,5 @@ poet_status cmd_codebook_recommend(cli_context *context, int argc, char **argv)
     poet_free(run.counts);
     cli_clip_source_close(&run.source);
     cli_pair_close(&run.pair);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }

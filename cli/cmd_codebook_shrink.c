@@ -290,9 +290,5 @@ poet_status cmd_codebook_shrink(cli_context *context, int argc, char **argv)
     cli_pair_close(&run.pair);
     poet_free(run.generator_path);
     poet_free(run.tokenizer_path);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }

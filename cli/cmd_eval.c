@@ -1,5 +1,6 @@
 /* eval: figures of a model on held-out clips. */
 #include "cli/cmd_eval_internal.h"
+#include "cli/models.h"
 #include "cli/output.h"
 
 #include "base/memory.h"
@@ -115,8 +116,7 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
 {
     cli_eval_run run = {0};
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run.model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
+        CLI_MODEL(&run.model),
         CLI_PATH("tokenizer", 't', &run.tokenizer, "FILE", NULL,
                  "a tokenizer alone, instead of a model: what no generator is needed for"),
         CLI_INT("count", 'n', &run.clips, 1, 1000000, "N", "256",
@@ -178,11 +178,7 @@ static poet_status eval_model(cli_context *context, int argc, char **argv)
     poet_classifier_destroy(run.reader);
     poet_dataset_close(run.dataset);
     cli_pair_close(&run.pair);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(context->json, out);
+    return cli_print_outcome(context->json, status, out);
 }
 
 poet_status cmd_eval(cli_context *context, int argc, char **argv)

@@ -162,17 +162,11 @@ static poet_status take_clips(coverage_run *run)
         return POET_ERR_NOMEM;
     for (int split = 0; split < POET_SPLITS; split++)
         for (uint64_t i = 0; i < count_of(run, (poet_split)split); i++) {
-            uint64_t done = (uint64_t)run->set.clips;
-            if (done == all)
+            if ((uint64_t)run->set.clips == all)
                 return POET_OK;
-            if (poet_task_stopped(run->task))
-                return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %llu of %llu clips",
-                                 (unsigned long long)done, (unsigned long long)all);
             POET_TRY(take_clip(run, (poet_split)split, i));
-            poet_task_progress(run->task, &(poet_progress){.what = "look at codes",
-                                                           .done = (double)done + 1,
-                                                           .total = (double)all,
-                                                           .unit = "clips"});
+            POET_TRY(poet_task_advance(run->task, "look at codes", run->set.clips, (int64_t)all,
+                                       "clips"));
         }
     return POET_OK;
 }
@@ -366,10 +360,7 @@ static poet_status check_options(coverage_run *run)
 static poet_status parse(cli_context *context, coverage_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
-        CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
-        CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
-                 "a tokenizer's .safetensors file instead"),
+        CLI_MODEL_OR_TOKENIZER_ROWS(&run->model, &run->tokenizer),
         CLI_PATH("reference", 'r', &run->reference_path, "FILE", NULL,
                  "what training saw; without it, the .coverage.json beside the tokenizer"),
         CLI_OUTPUT("save-reference", 0, &run->save, "FILE.json", NULL,

@@ -51,12 +51,7 @@ static poet_status read_clips(comparing *c, poet_split split, poet_clip_change c
         POET_TRY(status);
         if (captions && !captions[i])
             return POET_ERR_NOMEM;
-        poet_task_progress(c->run->task, &(poet_progress){.what = what,
-                                                          .done = (double)i + 1,
-                                                          .total = (double)c->n,
-                                                          .unit = "clips"});
-        if (poet_task_stopped(c->run->task))
-            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %d of %d clips", i + 1, c->n);
+        POET_TRY(poet_task_advance(c->run->task, what, i + 1, c->n, "clips"));
     }
     return POET_OK;
 }

@@ -159,11 +159,7 @@ static poet_status sweep(sweep_command *run, bool json)
         status =
             POET_FAIL(POET_ERR_DEVICE, "%d cells failed: %s; the same command tries them again",
                       run->n_failed, run->failed);
-    if (status) {
-        json_decref(out);
-        return status;
-    }
-    return cli_print_result(json, out);
+    return cli_print_outcome(json, status, out);
 }
 
 /* ---- the command line ---- */

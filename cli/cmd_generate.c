@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "cli/command.h"
+#include "cli/models.h"
 #include "cli/output.h"
 #include "cli/pair.h"
 #include "codec/video.h"
@@ -195,11 +196,11 @@ static poet_status plan(const cli_context *context, generate_run *run)
     int wanted = run->n < run->batch ? run->n : run->batch;
     POET_TRY(poet_generator_fit_batch(run->pair.generator, wanted, &run->sampling, &run->batch,
                                       &memory));
-    poet_task_message(&context->task, "memory for %d clips at once: %s", run->batch,
-                      poet_memory_text(&memory, text));
+    poet_task_info(&context->task, "memory for %d clips at once: %s", run->batch,
+                   poet_memory_text(&memory, text));
     POET_TRY(poet_tokenizer_plan_decoding(run->pair.tokenizer, grid, &decoding));
-    poet_task_message(&context->task, "memory to decode them, one by one: %s",
-                      poet_memory_text(&decoding, text));
+    poet_task_info(&context->task, "memory to decode them, one by one: %s",
+                   poet_memory_text(&decoding, text));
     return POET_OK;
 }
 
@@ -235,8 +236,7 @@ static poet_status parse(cli_context *context, generate_run *run, int argc, char
     const cli_option options[] = {
         CLI_OUTPUT("output", 'o', &run->output, "FILE", NULL,
                    "MP4, MOV, WebM, GIF or PNG (a sprite sheet, with JSON beside it) by extension"),
-        CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
-                 "a model that came with the program, or a folder with one"),
+        CLI_MODEL(&run->model),
         CLI_PATH("prompts", 0, &run->prompts_file, "FILE", NULL,
                  "one prompt a line: out.mp4 becomes out-0001.mp4, out-0002.mp4, ..."),
         CLI_OUTPUT("sheet", 0, &run->sheet, "FILE.png", NULL,

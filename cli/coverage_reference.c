@@ -40,14 +40,8 @@ static poet_status add_clips(const poet_clip_coder *coder, const poet_dataset *d
     uint64_t clips = poet_dataset_count(dataset, POET_SPLIT_TRAIN);
     clips = (uint64_t)n < clips ? (uint64_t)n : clips;
     for (uint64_t i = 0; i < clips; i++) {
-        if (poet_task_stopped(task))
-            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %llu of %llu clips",
-                             (unsigned long long)i, (unsigned long long)clips);
         POET_TRY(add_clip(coder, dataset, i, sample));
-        poet_task_progress(task, &(poet_progress){.what = "look at codes",
-                                                  .done = (double)i + 1,
-                                                  .total = (double)clips,
-                                                  .unit = "clips"});
+        POET_TRY(poet_task_advance(task, "look at codes", (int64_t)i + 1, (int64_t)clips, "clips"));
     }
     return POET_OK;
 }

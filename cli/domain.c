@@ -51,14 +51,7 @@ static poet_status add_clip(reading *r, const poet_grid *grid, const int32_t *co
     d->clips++;
     if (d->n < r->options->whole)
         POET_TRY(keep_whole(r, grid, codes, caption));
-    poet_task_progress(r->options->task, &(poet_progress){.what = "read codes",
-                                                          .done = (double)d->clips,
-                                                          .total = (double)r->total,
-                                                          .unit = "clips"});
-    if (poet_task_stopped(r->options->task))
-        return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %lld of %lld clips",
-                         (long long)d->clips, (long long)r->total);
-    return POET_OK;
+    return poet_task_advance(r->options->task, "read codes", d->clips, r->total, "clips");
 }
 
 static void limit_clips(reading *r, uint64_t count)

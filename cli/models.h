@@ -2,7 +2,15 @@
 #ifndef POET_CLI_MODELS_H
 #define POET_CLI_MODELS_H
 
-#include "base/status.h"
+#include "cli/opts.h"
+
+/* The rows that tell a command its model, or a model or a tokenizer alone. */
+#define CLI_MODEL(target)                                                                          \
+    CLI_PATH("model", 'm', target, "NAME", "shapes",                                               \
+             "a model that came with the program, or a folder with one")
+#define CLI_MODEL_OR_TOKENIZER_ROWS(model, tokenizer)                                              \
+    CLI_MODEL(model), CLI_PATH("tokenizer", 't', tokenizer, "FILE", NULL,                          \
+                               "a tokenizer's .safetensors file instead")
 
 /* A model is a folder with tokenizer.safetensors and generator.safetensors in it, or one file
  * ending in .safetensors. The path of the model that name means (poet_free), the first that exists

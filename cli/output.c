@@ -149,6 +149,14 @@ poet_status cli_print_result(bool json, json_t *value)
     return json ? cli_print_json(value) : cli_print_text(value);
 }
 
+poet_status cli_print_outcome(bool json, poet_status status, json_t *value)
+{
+    if (status == POET_OK)
+        return cli_print_result(json, value);
+    json_decref(value);
+    return status;
+}
+
 poet_status cli_can_write(const char *path, const char *extension)
 {
     char found[16];

@@ -18,6 +18,9 @@ poet_status cli_print_text(json_t *value);
 /* The one that --json decides. */
 poet_status cli_print_result(bool json, json_t *value);
 
+/* The same where status is POET_OK; otherwise the value is released, and the result is status. */
+poet_status cli_print_outcome(bool json, poet_status status, json_t *value);
+
 /* For asking before long work whether a file can be written: POET_ERR_IO when its folder takes no
  * new file or the name is a folder's, POET_ERR_ARG when it does not end in the extension ("png";
  * NULL: any name will do). */

@@ -22,10 +22,19 @@ typedef struct poet_call {
     poet_tensor *dst[POET_MAX_DST];
     bool constant_weights; /* parameters do not change between runs of this program: kernels may
                               pack them in prepare */
+    uint32_t weights;      /* bit i: src[i] is a parameter or a buffer */
     void *scratch;         /* scratch_bytes of device memory, contents undefined */
     size_t scratch_bytes;
+    void *packed; /* packed_bytes of device memory, for what prepare makes of constant weights */
+    size_t packed_bytes;
     void *prepared; /* the backend's own, made in prepare, freed in release */
 } poet_call;
+
+/* Whether source i is a weight that no run of the program changes, so that prepare may pack it. */
+static inline bool poet_call_is_constant(const poet_call *call, int i)
+{
+    return call->constant_weights && (call->weights >> i & 1U);
+}
 
 typedef poet_status (*poet_kernel)(poet_device *device, const poet_call *call);
 
@@ -73,6 +82,10 @@ typedef struct poet_backend {
      * ones): scratch bytes wanted. May be NULL: none. */
     size_t (*scratch)(poet_device *device, const poet_call *call);
 
+    /* Asked right after that, and without looking at what weights contain: bytes for them in a form of the backend's own. May
+     * be NULL: none. */
+    size_t (*packed)(poet_device *device, const poet_call *call);
+
     /* Once, after memory exists and before the first run; and its reverse. May be NULL. */
     poet_status (*prepare)(poet_device *device, poet_call *call);
     void (*release)(poet_device *device, poet_call *call);
@@ -112,10 +125,9 @@ poet_status poet_device_open(const poet_backend *backend, int index, int threads
                              poet_device **out);
 void poet_device_close(poet_device *device);
 
-/* A device like this one, to be closed before it, that counts memory and has none: programs can be made on it, to see what
- * they take, and not run. poet_device_planned: the most bytes that were held at once. */
-poet_status poet_device_plan(const poet_device *like, poet_device **out);
-size_t poet_device_planned(poet_device *plan);
+/* A device like this one, to be closed before it, that has no memory: programs can be made on it, to see what they take, and
+ * not run. Which kernels they would get is not known. */
+poet_status poet_device_plan(poet_device *like, poet_device **out);
 
 /* Whether poet_device_replay keeps what it is given: then launch must not wait for the device, nor read what it computes. */
 bool poet_device_records(const poet_device *device);

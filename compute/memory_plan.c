@@ -5,16 +5,16 @@
 
 size_t poet_memory_total(const poet_memory *m)
 {
-    return m->params + m->buffers + m->moments + m->caches + m->activations + m->inputs;
+    return m->params + m->buffers + m->packed + m->moments + m->caches + m->activations + m->inputs;
 }
 
 void poet_memory_add(poet_memory *m, const poet_program *program)
 {
     poet_memory of = poet_program_memory(program);
-    size_t activations = m->activations + of.activations, inputs = m->inputs + of.inputs;
+    of.packed += m->packed;
+    of.activations += m->activations;
+    of.inputs += m->inputs;
     *m = of;
-    m->activations = activations;
-    m->inputs = inputs;
 }
 
 const char *poet_memory_text(const poet_memory *m, char out[192])
@@ -22,8 +22,8 @@ const char *poet_memory_text(const poet_memory *m, char out[192])
     const double mb = 1e6;
     snprintf(out, 192,
              "weights %.1f, optimizer %.1f, caches %.1f, activations %.1f, staging %.1f: %.1f MB",
-             (double)(m->params + m->buffers) / mb, (double)m->moments / mb, (double)m->caches / mb,
-             (double)m->activations / mb, (double)m->inputs / mb,
+             (double)(m->params + m->buffers + m->packed) / mb, (double)m->moments / mb,
+             (double)m->caches / mb, (double)m->activations / mb, (double)m->inputs / mb,
              (double)poet_memory_total(m) / mb);
     return out;
 }

@@ -1,11 +1,11 @@
-/* A device whose memory is counted and not there: what is made on it shows what it would take. */
+/* A device whose memory is not there: what is made on it shows what it would take. */
 #include "base/memory.h"
 #include "compute/backend.h"
 
 typedef struct plan_device {
     poet_device base;
     poet_backend table;
-    size_t held, most;
+    poet_device *like;
 } plan_device;
 
 static plan_device *of(poet_device *device)
@@ -18,25 +18,18 @@ static void plan_close(poet_device *device)
     poet_free(of(device));
 }
 
-/* What stands for a block: its size. */
+/* What stands for a block: that it is there. */
 static poet_status plan_alloc(poet_device *device, size_t bytes, void **out)
 {
-    plan_device *d = of(device);
-    size_t *block = poet_alloc(sizeof *block);
-    *out = block;
-    if (!block)
-        return POET_ERR_NOMEM;
-    *block = bytes;
-    d->held += bytes;
-    d->most = d->held > d->most ? d->held : d->most;
-    return POET_OK;
+    (void)device;
+    (void)bytes;
+    *out = poet_alloc(1);
+    return *out ? POET_OK : POET_ERR_NOMEM;
 }
 
 static void plan_free(poet_device *device, void *memory)
 {
-    const size_t *block = memory;
-    if (block)
-        of(device)->held -= *block;
+    (void)device;
     poet_free(memory);
 }
 
@@ -58,6 +51,19 @@ static poet_status plan_sync(poet_device *device)
     return POET_OK;
 }
 
+/* The device that it is like knows. */
+static size_t plan_scratch(poet_device *device, const poet_call *call)
+{
+    poet_device *like = of(device)->like;
+    return like->backend->scratch ? like->backend->scratch(like, call) : 0;
+}
+
+static size_t plan_packed(poet_device *device, const poet_call *call)
+{
+    poet_device *like = of(device)->like;
+    return like->backend->packed ? like->backend->packed(like, call) : 0;
+}
+
 static poet_status plan_run(poet_device *device, const poet_call *call)
 {
     (void)device;
@@ -65,7 +71,7 @@ static poet_status plan_run(poet_device *device, const poet_call *call)
     return POET_FAIL(POET_ERR_UNSUPPORTED, "a plan cannot be run");
 }
 
-poet_status poet_device_plan(const poet_device *like, poet_device **out)
+poet_status poet_device_plan(poet_device *like, poet_device **out)
 {
     *out = NULL;
     plan_device *d = poet_calloc(1, sizeof *d);
@@ -80,18 +86,17 @@ poet_status poet_device_plan(const poet_device *like, poet_device **out)
     d->table.sync = plan_sync;
     d->table.memory = NULL;
     d->table.replay = NULL;
+    d->table.scratch = plan_scratch;
+    d->table.packed = plan_packed;
     d->table.prepare = NULL;
     d->table.release = NULL;
+    d->table.implementation = NULL;
     for (int op = 0; op < POET_OP_COUNT; op++)
         if (d->table.kernel[op])
             d->table.kernel[op] = plan_run;
+    d->like = like;
     d->base = *like;
     d->base.backend = &d->table;
     *out = &d->base;
     return POET_OK;
-}
-
-size_t poet_device_planned(poet_device *plan)
-{
-    return of(plan)->most;
 }

@@ -15,9 +15,10 @@ struct poet_program {
     poet_call *calls;     /* the nodes that run, in order */
     int n_calls, n_prepared;
     bool separate;
-    void **blocks; /* one, or one for each tensor and scratch where they are kept separate */
+    void **
+        blocks; /* one, or one for each tensor and scratch where they are kept separate; and packed weights */
     int n_blocks;
-    size_t input_bytes;
+    size_t input_bytes, packed_bytes;
     poet_profile *profile;
 };
 
@@ -60,6 +61,15 @@ static bool weights_are_constant(const poet_program *p)
     return true;
 }
 
+static bool is_weight(const poet_program *p, poet_val source)
+{
+    if (source.id < 0)
+        return false;
+    const poet_value *value = &p->graph->values[source.id];
+    return value->place == POET_PLACE_PARAM &&
+           poet_params_kind(p->graph->params, value->param) <= POET_BUFFER;
+}
+
 static poet_status make_call(poet_program *p, const poet_node *node, bool constant_weights,
                              poet_call *call)
 {
@@ -78,6 +88,8 @@ static poet_status make_call(poet_program *p, const poet_node *node, bool consta
                         .constant_weights = constant_weights};
     for (int i = 0; i < node->n_dst; i++)
         call->dst[i] = &p->tensors[node->dst[i].id];
+    for (int i = 0; i < node->n_src && i < 32; i++)
+        call->weights |= is_weight(p, node->src[i]) ? 1U << i : 0;
     return POET_OK;
 }
 
@@ -111,6 +123,9 @@ static poet_status make_calls(poet_program *p, size_t *scratch_bytes)
         POET_TRY(check_supported(p, call));
         if (backend->scratch)
             call->scratch_bytes = scratch_bytes[n] = backend->scratch(p->device, call);
+        if (backend->packed)
+            call->packed_bytes = backend->packed(p->device, call);
+        p->packed_bytes += call->packed_bytes;
     }
     return POET_OK;
 }
@@ -144,10 +159,22 @@ static poet_status place(poet_program *p, int64_t offset, size_t bytes, void **o
     return POET_OK;
 }
 
+static poet_status bind_packed(poet_program *p)
+{
+    for (int c = 0; c < p->n_calls; c++) {
+        poet_call *call = &p->calls[c];
+        if (call->packed_bytes == 0)
+            continue;
+        POET_TRY(add_block(p, call->packed_bytes));
+        call->packed = p->blocks[p->n_blocks - 1];
+    }
+    return POET_OK;
+}
+
 static poet_status bind_memory(poet_program *p)
 {
     poet_graph *g = p->graph;
-    size_t most = (size_t)g->n_values + (size_t)g->n_nodes + 1;
+    size_t most = (size_t)g->n_values + 2 * (size_t)g->n_nodes + 1;
     p->blocks = poet_arena_alloc(g->arena, most * sizeof *p->blocks);
     if (!p->blocks)
         return POET_ERR_NOMEM;
@@ -166,7 +193,7 @@ static poet_status bind_memory(poet_program *p)
             POET_TRY(place(p, p->plan.scratch[n], p->calls[c].scratch_bytes, &p->calls[c].scratch));
         c++;
     }
-    return POET_OK;
+    return bind_packed(p);
 }
 
 static poet_status prepare(poet_program *p)
@@ -378,6 +405,7 @@ poet_memory poet_program_memory(const poet_program *program)
                          .buffers = poet_params_bytes(params, POET_BUFFER),
                          .moments = poet_params_bytes(params, POET_MOMENT),
                          .caches = poet_params_bytes(params, POET_CACHE),
+                         .packed = program->packed_bytes,
                          .activations = program->plan.block,
                          .inputs = program->input_bytes};
 }

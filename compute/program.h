@@ -15,16 +15,18 @@ typedef struct poet_program poet_program;
 
 typedef struct poet_memory {
     size_t params, buffers, moments, caches; /* of the params store */
+    size_t packed;                           /* constant weights in the backend's own form */
     size_t activations;                      /* the planned block, scratch included */
     size_t inputs;                           /* staging: inputs and outputs */
 } poet_memory;
 
 size_t poet_memory_total(const poet_memory *memory);
 
-/* Activations and staging of one more program of the same params. */
+/* Activations, staging and packed weights of one more program of the same params. */
 void poet_memory_add(poet_memory *memory, const poet_program *program);
 
-/* "weights 9.1, optimizer 0.0, caches 69.2, activations 4.1, staging 1.2: 83.6 MB" into out. Returns out. */
+/* "weights 9.1, optimizer 0.0, caches 69.2, activations 4.1, staging 1.2: 83.6 MB" into out; packed ones are weights. Returns
+ * out. */
 const char *poet_memory_text(const poet_memory *memory, char out[192]);
 
 /* POET_ERR_NOMEM, with what is needed and what is there, when a device has less than that. held: bytes of it that the device

@@ -287,13 +287,7 @@ poet_status poet_classifier_accuracy(poet_classifier *classifier, const poet_dat
         poet_status status = judge(classifier, &example, selected, change, user, out);
         poet_example_free(&example);
         POET_TRY(status);
-        poet_task_progress(task, &(poet_progress){.what = what,
-                                                  .done = (double)i + 1,
-                                                  .total = (double)count,
-                                                  .unit = "clips"});
-        if (poet_task_stopped(task))
-            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %llu of %llu clips",
-                             (unsigned long long)i + 1, (unsigned long long)count);
+        POET_TRY(poet_task_advance(task, what, (int64_t)i + 1, (int64_t)count, "clips"));
     }
     return POET_OK;
 }

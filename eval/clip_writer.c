@@ -47,12 +47,7 @@ static poet_status write_all(const poet_clip_writer *writer, int n, const char *
     for (int first = 0; first < n; first += writer->batch) {
         int some = n - first < writer->batch ? n - first : writer->batch;
         POET_TRY(write_batch(writer, prompts, first, some, clip, judge, opaque));
-        poet_task_progress(writer->task, &(poet_progress){.what = "captions",
-                                                          .done = first + some,
-                                                          .total = n,
-                                                          .unit = "clips"});
-        if (poet_task_stopped(writer->task))
-            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %d of %d clips", first + some, n);
+        POET_TRY(poet_task_advance(writer->task, "captions", first + some, n, "clips"));
     }
     return POET_OK;
 }

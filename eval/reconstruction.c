@@ -45,13 +45,7 @@ static poet_status measure_split(measuring *m, const poet_dataset *dataset, poet
         poet_status status = measure_clip(m, &example.clip);
         poet_example_free(&example);
         POET_TRY(status);
-        poet_task_progress(task, &(poet_progress){.what = "reconstruct",
-                                                  .done = (double)i + 1,
-                                                  .total = (double)count,
-                                                  .unit = "clips"});
-        if (poet_task_stopped(task))
-            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %llu of %llu clips",
-                             (unsigned long long)i + 1, (unsigned long long)count);
+        POET_TRY(poet_task_advance(task, "reconstruct", (int64_t)i + 1, (int64_t)count, "clips"));
     }
     return POET_OK;
 }

@@ -179,12 +179,7 @@ poet_status poet_fit_data_gather(poet_generator *generator, const poet_shrink_ma
         int some = n - i < POET_WHOLE_CLIPS ? n - i : POET_WHOLE_CLIPS;
         POET_TRY(gather_clips(out, &rng, some, codes + i * per_clip, out->merged + i * per_clip,
                               captions + i));
-        poet_task_progress(task, &(poet_progress){.what = "sum up probabilities",
-                                                  .done = i + some,
-                                                  .total = n,
-                                                  .unit = "clips"});
-        if (poet_task_stopped(task))
-            return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %d of %d clips", i + some, n);
+        POET_TRY(poet_task_advance(task, "sum up probabilities", i + some, n, "clips"));
     }
     return POET_OK;
 }

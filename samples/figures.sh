@@ -41,6 +41,21 @@ sprite_rows=$model_rows'
   (.caption_accuracy | to_entries[] | select(.value | type == "object") | .key as $set | .value | scores("\($set) clips"))'
 bench_rows='to_entries[] | select(.value | type == "number") | [.key, (.value | round_to(2))]'
 
+# process_time PROMPT: seconds of the program from its start to the clip, five times.
+process_time() {
+  local begin end clip
+  clip=$(mktemp --suffix .mp4)
+  printf '\n## From the command to the clip\n\n    pocketpoet generate "%s" --threads 2 -o clip.mp4\n\n' "$1"
+  printf '| what | figure |\n| --- | --- |\n'
+  for _ in 1 2 3 4 5; do
+    begin=$EPOCHREALTIME
+    "$poet" generate "$1" --threads 2 --quiet -o "$clip" >/dev/null
+    end=$EPOCHREALTIME
+    awk -v begin="$begin" -v end="$end" 'BEGIN { print end - begin }'
+  done | sort -n | awk '{ s[NR] = $1 } END { printf "| the whole process, median of %d | %.2f s (%.2f to %.2f) |\n", NR, s[(NR + 1) / 2], s[1], s[NR] }'
+  rm -f "$clip"
+}
+
 # The clips of FOLDER and a reader of them, made once.
 make_reader() {
   mkdir -p "$work"
@@ -54,10 +69,11 @@ make_reader() {
   printf '# Figures\n\nWritten by `samples/figures.sh` on %s, 2 threads, pocketpoet %s. Intervals are of 95%%.\n' \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$("$poet" --version | cut -d' ' -f2)"
   table "The sample model on held-out clips" "$eval_rows" eval synth:shapes --model shapes --threads 2
+  process_time "a small red circle moves left quickly"
   table "Speed, 320 codes a clip" "$bench_rows" bench --threads 2
   table "Speed, 1,280 codes a clip" "$bench_rows" bench --threads 2 --tokens 1280 --batch 4 --only decode
   [ -z "$folder" ] || { cd "$work"; table "The model of characters on held-out clips" "$sprite_rows" eval clips \
-    --model sprites --threads 2 --reader reader.safetensors --captions 300 --count 64; }
+    --model sprites --threads 2 --reader reader.safetensors --captions 500 --count 64; }
 } >"$out.tmp"
 mv "$out.tmp" "$out"
 echo "figures: $out"

@@ -2,6 +2,7 @@
 # that was interrupted goes on from its checkpoint.
 
 program=${POCKETPOET:-$repository/build/release/pocketpoet}
+longer_runs=()
 
 # build_program PACKAGE...: builds the program, with these packages beside those it needs, unless $POCKETPOET names one.
 build_program() {
@@ -48,10 +49,11 @@ train_generator() {
 # train_model MODEL_FOLDER WORK_FOLDER DATA [OPTION...]: DATA and its options as for train-tokenizer. The arrays
 # tokenizer_options, picture_options and generator_options say how, picture_count and clip_count on how many (0: all).
 # Pictures, frames of clips (picture_encoding says which), are learned before clips: a step on them is cheap, and what a
-# thing looks like is most of what there is to learn. No picture_options, no pictures.
+# thing looks like is most of what there is to learn. No picture_options, no pictures. Each of longer_runs, options in a
+# string, is a further training of the generator on clips, from what the one before it learned.
 train_model() {
   local model=$1 work=$2 poet=$program
-  local tokenizer=$work/tokenizer.safetensors count encode_options
+  local tokenizer=$work/tokenizer.safetensors count encode_options run=1 options words
   shift 2
   mkdir -p "$model" "$work"
   stage "$tokenizer" "$poet" train-tokenizer "$@" -o "$tokenizer" --metrics "$work/tokenizer.jsonl" \
@@ -66,8 +68,14 @@ train_model() {
   fi
   count=$clip_count encode_options=()
   encode_clips clips "$@"
-  train_generator generator clips "${generator_options[@]}"
-  cp "$tokenizer" "$work/tokenizer.coverage.json" "$work/generator.safetensors" "$model/"
+  train_generator generator-1 clips "${generator_options[@]}"
+  for options in "${longer_runs[@]}"; do
+    read -ra words <<<"$options"
+    train_generator "generator-$((run + 1))" clips --from "$work/generator-$run.safetensors" "${words[@]}"
+    run=$((run + 1))
+  done
+  cp "$tokenizer" "$work/tokenizer.coverage.json" "$model/"
+  cp "$work/generator-$run.safetensors" "$model/generator.safetensors"
   "$repository/samples/curves.sh" "$work" "$model/$(basename "$model")-curves.png"
   echo "model: $model"
 }

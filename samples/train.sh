@@ -18,6 +18,8 @@ picture_count=160000
 picture_encoding=(--frames 1) # the first is drawn alone
 picture_options=("${network_options[@]}" "${rate_options[@]}" --batch 32 --steps 6500 --report-every 500)
 clip_count=160000
-generator_options=(--rate 0.005 --muon-rate 0.012 --average 0.998 --batch 16 --steps 9000 --report-every 500)
+generator_options=(--rate 0.005 --muon-rate 0.012 --average 0.998 --batch 8 --steps 5600 --report-every 500)
+longer_runs=("--rate 0.005 --muon-rate 0.012 --average 0.998 --batch 16 --steps 6500 --report-every 500"
+  "--rate 0.004 --muon-rate 0.01 --average 0.998 --batch 16 --steps 10000 --report-every 500")
 train_model "${1:-$repository/samples/models/shapes}" "${2:-$repository/build/train-shapes}" \
   synth:shapes --clips 200000

@@ -95,6 +95,12 @@ static size_t scratch(poet_device *device, const poet_call *call)
     return op && op->scratch ? op->scratch(device, call) : 0;
 }
 
+static size_t packed(poet_device *device, const poet_call *call)
+{
+    const poet_cpu_op *op = op_of(call);
+    return op && op->packed ? op->packed(device, call) : 0;
+}
+
 static poet_status prepare(poet_device *device, poet_call *call)
 {
     const poet_cpu_op *op = op_of(call);
@@ -176,6 +182,7 @@ void poet_cpu_fill(poet_backend *backend)
     backend->narrows = narrows;
     backend->open = cpu_open;
     backend->scratch = scratch;
+    backend->packed = packed;
     backend->prepare = prepare;
     backend->release = release;
     backend->implementation = implementation;

@@ -103,17 +103,30 @@ static const dnnl_memory_desc_t *weights_md(const poet_call *call, const_dnnl_pr
                                         0);
 }
 
-/* Weights are packed once when they are constant and already there: what the program computes
- * itself has no memory yet when scratch is asked for. */
+static bool is_packed_once(const poet_call *call)
+{
+    return call->op == POET_OP_CONV3D && poet_call_is_constant(call, 1);
+}
+
+/* The scratchpad, and behind it the weights in their layout when they are packed in each run. */
 static size_t conv_scratch(poet_device *device, const poet_call *call)
 {
     dnnl_primitive_desc_t pd;
     if (describe(device, call, &pd))
         return 0; /* prepare will fail in the same way, and can say so */
     size_t bytes = poet_dnnl_scratchpad(pd);
-    bool once = call->op == POET_OP_CONV3D && call->constant_weights && call->src[1]->data;
-    if (!once)
+    if (!is_packed_once(call))
         bytes += dnnl_memory_desc_get_size(weights_md(call, pd));
+    dnnl_primitive_desc_destroy(pd);
+    return bytes;
+}
+
+static size_t conv_packed(poet_device *device, const poet_call *call)
+{
+    dnnl_primitive_desc_t pd;
+    if (!is_packed_once(call) || describe(device, call, &pd))
+        return 0;
+    size_t bytes = dnnl_memory_desc_get_size(weights_md(call, pd));
     dnnl_primitive_desc_destroy(pd);
     return bytes;
 }
@@ -129,11 +142,12 @@ static poet_status add_arguments(const poet_call *call, const_dnnl_primitive_des
     POET_TRY(poet_dnnl_arg(p, forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_DST, &m.y, parts.y->data));
     if (parts.bias)
         POET_TRY(poet_dnnl_arg(p, DNNL_ARG_BIAS, &m.bias, parts.bias->data));
-    size_t pad = poet_dnnl_scratchpad(pd);
-    void *packed = call->scratch_bytes > pad ? (char *)call->scratch + pad : NULL;
+    bool once = call->packed;
+    void *packed = once ? call->packed : (char *)call->scratch + poet_dnnl_scratchpad(pd);
     const dnnl_memory_desc_t *layout = weights_md(call, pd);
     if (forward || dx)
-        return poet_dnnl_packed_source(p, DNNL_ARG_WEIGHTS, &m.w, parts.w->data, layout, packed);
+        return poet_dnnl_packed_source(p, DNNL_ARG_WEIGHTS, &m.w, parts.w->data, layout, packed,
+                                       once);
     return poet_dnnl_packed_result(p, DNNL_ARG_DIFF_WEIGHTS, &m.w, parts.w->data, layout, packed);
 }
 
@@ -157,6 +171,7 @@ void poet_cpu_conv(poet_cpu_op *ops)
     ops[POET_OP_CONV3D] = ops[POET_OP_CONV3D_DX] = ops[POET_OP_CONV3D_DW] =
         (poet_cpu_op){.run = poet_dnnl_kernel,
                       .scratch = conv_scratch,
+                      .packed = conv_packed,
                       .prepare = conv_prepare,
                       .release = poet_dnnl_release,
                       .implementation = poet_dnnl_implementation,

@@ -85,7 +85,6 @@ void poet_dnnl_destroy(poet_dnnl *p)
     dnnl_primitive_destroy(p->primitive);
     dnnl_primitive_destroy(p->reorder);
     dnnl_stream_destroy(p->stream);
-    poet_free(p->packed);
     poet_free(p);
 }
 
@@ -122,11 +121,9 @@ static poet_status add_reorder(poet_dnnl *p, const dnnl_memory_desc_t *plain, vo
 }
 
 poet_status poet_dnnl_packed_source(poet_dnnl *p, int arg, const dnnl_memory_desc_t *plain,
-                                    void *data, const dnnl_memory_desc_t *layout, void *packed)
+                                    void *data, const dnnl_memory_desc_t *layout, void *packed,
+                                    bool once)
 {
-    bool once = !packed;
-    if (once && !(packed = p->packed = poet_alloc(dnnl_memory_desc_get_size(layout))))
-        return POET_ERR_NOMEM;
     POET_TRY(poet_dnnl_arg(p, arg, layout, packed));
     POET_TRY(add_reorder(p, plain, data, layout, false));
     p->reorder_when = once ? REORDER_DONE : REORDER_BEFORE;

@@ -17,7 +17,6 @@ typedef struct poet_dnnl {
 
     enum { REORDER_DONE, REORDER_BEFORE, REORDER_AFTER } reorder_when;
 
-    void *packed; /* weights in the primitive's own layout, where they are packed once */
     char implementation[64];
 } poet_dnnl;
 
@@ -42,9 +41,10 @@ void poet_dnnl_destroy(poet_dnnl *p);
 poet_status poet_dnnl_arg(poet_dnnl *p, int arg, const dnnl_memory_desc_t *md, void *data);
 
 /* Adds a source that is plain at data and `layout` where the primitive reads it: converted into
- * packed before each run, or now and once, when packed is NULL. */
+ * packed before each run, or now and once. */
 poet_status poet_dnnl_packed_source(poet_dnnl *p, int arg, const dnnl_memory_desc_t *plain,
-                                    void *data, const dnnl_memory_desc_t *layout, void *packed);
+                                    void *data, const dnnl_memory_desc_t *layout, void *packed,
+                                    bool once);
 
 /* Adds a result that the primitive writes as `layout` into packed, and that is converted to plain
  * at data after each run. */

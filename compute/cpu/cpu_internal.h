@@ -12,6 +12,7 @@
 typedef struct poet_cpu_op {
     poet_kernel run;
     size_t (*scratch)(poet_device *device, const poet_call *call); /* NULL: none */
+    size_t (*packed)(poet_device *device, const poet_call *call);  /* NULL: none */
     poet_status (*prepare)(poet_device *device, poet_call *call);  /* NULL: nothing to do */
     void (*release)(poet_device *device, poet_call *call);         /* the reverse of prepare */
     const char *(*implementation)(const poet_call *call);          /* NULL: the vector unit */

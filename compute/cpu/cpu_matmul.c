@@ -44,43 +44,24 @@ static linear_job linear_of(const poet_call *call)
                         .y = poet_cpu_dst(call, 0)};
 }
 
-/* Weights packed once. */
-typedef struct linear_weights {
-    void *packed;
-    bool half;
-} linear_weights;
-
-/* b is packed once into memory of its own when it is a parameter; in each run, into scratch, when
- * the program computes it: then it has no memory yet when scratch is asked for. */
-static size_t linear_scratch(const poet_call *call)
+/* b is packed once when it is a weight, and in each run, into scratch, when the program computes it. */
+static size_t linear_bytes(const poet_call *call, bool weight)
 {
     sizes s = sizes_of(call);
-    return call->src[1]->data ? 0 : poet_cpu_linear_bytes(s.n, s.k, false);
+    return poet_call_is_constant(call, 1) == weight ? poet_cpu_linear_bytes(s.n, s.k, false) : 0;
 }
 
-static void linear_release(poet_call *call)
-{
-    linear_weights *weights = call->prepared;
-    if (weights)
-        poet_free(weights->packed);
-    poet_free(weights);
-    call->prepared = NULL;
-}
-
+/* What is prepared: whether the packed weights are halves. */
 static poet_status linear_prepare(const poet_device *device, poet_call *call)
 {
-    if (call->scratch_bytes > 0)
+    if (!call->packed)
         return POET_OK;
     linear_job job = linear_of(call);
-    linear_weights *weights = call->prepared = poet_calloc(1, sizeof *weights);
-    if (!weights)
+    bool *half = call->prepared = poet_alloc(sizeof *half);
+    if (!half)
         return POET_ERR_NOMEM;
-    job.half = weights->half = poet_cpu_linear_is_half(&job);
-    job.packed = weights->packed = poet_alloc(poet_cpu_linear_bytes(job.n, job.k, job.half));
-    if (!job.packed) {
-        linear_release(call);
-        return POET_ERR_NOMEM;
-    }
+    job.half = *half = poet_cpu_linear_is_half(&job);
+    job.packed = call->packed;
     poet_cpu_linear_pack(device, &job);
     return POET_OK;
 }
@@ -88,10 +69,10 @@ static poet_status linear_prepare(const poet_device *device, poet_call *call)
 static void linear_run(const poet_device *device, const poet_call *call)
 {
     linear_job job = linear_of(call);
-    const linear_weights *weights = call->prepared;
-    job.packed = weights ? weights->packed : call->scratch;
-    job.half = weights && weights->half;
-    if (!weights)
+    const bool *half = call->prepared;
+    job.packed = half ? call->packed : call->scratch;
+    job.half = half && *half;
+    if (!half)
         poet_cpu_linear_pack(device, &job);
     poet_cpu_linear(device, &job);
 }
@@ -179,7 +160,13 @@ static poet_status matmul_run(poet_device *device, const poet_call *call)
 
 static size_t matmul_scratch(poet_device *device, const poet_call *call)
 {
-    return is_linear(call) ? linear_scratch(call) : dnnl_scratch(device, call);
+    return is_linear(call) ? linear_bytes(call, false) : dnnl_scratch(device, call);
+}
+
+static size_t matmul_packed(poet_device *device, const poet_call *call)
+{
+    (void)device;
+    return is_linear(call) ? linear_bytes(call, true) : 0;
 }
 
 static poet_status matmul_prepare(poet_device *device, poet_call *call)
@@ -189,18 +176,20 @@ static poet_status matmul_prepare(poet_device *device, poet_call *call)
 
 static void matmul_release(poet_device *device, poet_call *call)
 {
-    if (is_linear(call))
-        linear_release(call);
-    else
+    if (!is_linear(call)) {
         poet_dnnl_release(device, call);
+        return;
+    }
+    poet_free(call->prepared);
+    call->prepared = NULL;
 }
 
 static const char *matmul_implementation(const poet_call *call)
 {
     if (!is_linear(call))
         return poet_dnnl_implementation(call);
-    const linear_weights *weights = call->prepared;
-    bool half = weights && weights->half;
+    const bool *prepared = call->prepared;
+    bool half = prepared && *prepared;
     if (poet_cpu_vectors() == 3)
         return half ? "packed bf16 avx512" : "packed avx512";
     return half ? "packed bf16 avx2" : "packed avx2";
@@ -210,6 +199,7 @@ void poet_cpu_matmul(poet_cpu_op *ops)
 {
     ops[POET_OP_MATMUL] = (poet_cpu_op){.run = matmul_run,
                                         .scratch = matmul_scratch,
+                                        .packed = matmul_packed,
                                         .prepare = matmul_prepare,
                                         .release = matmul_release,
                                         .implementation = matmul_implementation,

@@ -237,14 +237,22 @@ static int64_t count_parts(const poet_device *device, const winograd_job *j)
     return poet_cpu_parts(device, j->clips * j->blocks, 1);
 }
 
+/* The weights are transformed once where they are constant, else in each run. */
 static size_t winograd_scratch(poet_device *device, const poet_call *call)
 {
     if (!is_winograd(call))
         return dnnl.scratch(device, call);
     winograd_job j = job_of(call);
-    bool once = call->constant_weights && call->src[1]->data;
-    return (size_t)(count_parts(device, &j) * j.part_floats + (once ? 0 : u_floats(&j))) *
-           sizeof(float);
+    int64_t u = poet_call_is_constant(call, 1) ? 0 : u_floats(&j);
+    return (size_t)(count_parts(device, &j) * j.part_floats + u) * sizeof(float);
+}
+
+static size_t winograd_packed(poet_device *device, const poet_call *call)
+{
+    if (!is_winograd(call))
+        return dnnl.packed(device, call);
+    winograd_job j = job_of(call);
+    return poet_call_is_constant(call, 1) ? (size_t)u_floats(&j) * sizeof(float) : 0;
 }
 
 static poet_status winograd_prepare(poet_device *device, poet_call *call)
@@ -252,13 +260,9 @@ static poet_status winograd_prepare(poet_device *device, poet_call *call)
     if (!is_winograd(call))
         return dnnl.prepare(device, call);
     winograd_job j = job_of(call);
-    size_t parts = (size_t)(count_parts(device, &j) * j.part_floats) * sizeof(float);
-    if (call->scratch_bytes > parts)
-        return POET_OK; /* there is room to transform the weights in each run */
-    j.u = call->prepared = poet_alloc((size_t)u_floats(&j) * sizeof(float));
-    if (!j.u)
-        return POET_ERR_NOMEM;
-    make_u(device, &j);
+    j.u = call->packed;
+    if (j.u)
+        make_u(device, &j);
     return POET_OK;
 }
 
@@ -269,8 +273,8 @@ static poet_status winograd_run(poet_device *device, const poet_call *call)
     winograd_job j = job_of(call);
     j.parts = count_parts(device, &j);
     j.scratch = call->scratch;
-    j.u = call->prepared ? call->prepared : j.scratch + j.parts * j.part_floats;
-    if (!call->prepared)
+    j.u = call->packed ? call->packed : j.scratch + j.parts * j.part_floats;
+    if (!call->packed)
         make_u(device, &j);
     poet_cpu_parallel(device, j.parts, 1, convolve_parts, &j);
     return POET_OK;
@@ -278,12 +282,8 @@ static poet_status winograd_run(poet_device *device, const poet_call *call)
 
 static void winograd_release(poet_device *device, poet_call *call)
 {
-    if (!is_winograd(call)) {
+    if (!is_winograd(call))
         dnnl.release(device, call);
-        return;
-    }
-    poet_free(call->prepared);
-    call->prepared = NULL;
 }
 
 static const char *winograd_implementation(const poet_call *call)
@@ -297,6 +297,7 @@ void poet_cpu_winograd(poet_cpu_op *ops)
     ops[POET_OP_CONV3D] = ops[POET_OP_CONV3D_DX] =
         (poet_cpu_op){.run = winograd_run,
                       .scratch = winograd_scratch,
+                      .packed = winograd_packed,
                       .prepare = winograd_prepare,
                       .release = winograd_release,
                       .implementation = winograd_implementation,

@@ -102,6 +102,9 @@ static poet_status describe_fault(poet_fault fault)
         return POET_FAIL(POET_ERR_ARG, "row %lld: its positions do not fit the cache", place);
     case POET_FAULT_LENGTH:
         return POET_FAIL(POET_ERR_ARG, "row %lld: its length is not within the prefix", place);
+    case POET_FAULT_RANGE:
+        return POET_FAIL(POET_ERR_ARG, "the weight at %lld is beyond 65504, the largest in f16",
+                         place);
     default: return POET_FAIL(POET_ERR_DEVICE, "a kernel reported fault %llx", fault);
     }
 }
@@ -146,23 +149,13 @@ static poet_status check_tensor(const poet_cuda_op *op, const poet_tensor *t)
     return POET_OK;
 }
 
-static void release(poet_device *device, poet_call *call)
+/* Waits, for what is wrong with the weights. */
+static poet_status pack(poet_device *device, const poet_cuda_op *op, const poet_call *call)
 {
-    if (call->prepared)
-        (void)poet_runtime_free(of(device), call->prepared);
-    call->prepared = NULL;
-}
-
-static poet_status pack(poet_device *device, const poet_cuda_op *op, poet_call *call)
-{
-    size_t bytes = op->packed ? op->packed(call) : 0;
-    if (bytes == 0)
+    if (!call->packed)
         return POET_OK;
-    POET_TRY(poet_runtime_alloc(of(device), bytes, &call->prepared));
-    poet_status status = poet_runtime_check(op->pack(of(device), call), of(device)->name);
-    if (status)
-        release(device, call);
-    return status;
+    POET_TRY(poet_runtime_check(op->pack(of(device), call), of(device)->name));
+    return device_sync(device);
 }
 
 /* Refusals come here, before the first run. */
@@ -186,6 +179,12 @@ static size_t scratch(poet_device *device, const poet_call *call)
     return op->scratch ? op->scratch(call) : 0;
 }
 
+static size_t packed(poet_device *device, const poet_call *call)
+{
+    const poet_cuda_op *op = &ops[call->op];
+    return op->packed ? op->packed(of(device), call) : 0;
+}
+
 static poet_status run(poet_device *device, const poet_call *call)
 {
     const poet_cuda_device *d = of(device);
@@ -195,8 +194,8 @@ static poet_status run(poet_device *device, const poet_call *call)
 
 static const char *implementation(poet_device *device, const poet_call *call)
 {
-    (void)call;
-    return device->backend->name;
+    const poet_cuda_op *op = &ops[call->op];
+    return op->implementation ? op->implementation(of(device), call) : device->backend->name;
 }
 
 /* ---- the table ---- */
@@ -235,8 +234,8 @@ static void fill_table(void)
                            .replay = device_replay,
                            .forget = device_forget,
                            .scratch = scratch,
+                           .packed = packed,
                            .prepare = prepare,
-                           .release = release,
                            .implementation = implementation};
     for (int op = 0; op < POET_OP_COUNT; op++)
         if (ops[op].run)

@@ -27,10 +27,12 @@ typedef struct poet_cuda_op {
      * op's rule lets through. */
     poet_status (*check)(const poet_call *call);
     bool bf16; /* takes bf16 sources; else they are refused */
-    /* Constant weights in another form: bytes of device memory for them, 0: none; and what fills call->prepared, once,
-     * before the first run. Both NULL: never. */
-    size_t (*packed)(const poet_call *call);
+    /* Constant weights in another form: bytes of device memory for them, 0: none; and what fills call->packed, once, before the
+     * first run. Both NULL: never. */
+    size_t (*packed)(const poet_cuda_device *device, const poet_call *call);
     int (*pack)(const poet_cuda_device *device, const poet_call *call);
+    /* Which of its kernels a call gets; NULL: there is one. */
+    const char *(*implementation)(const poet_cuda_device *device, const poet_call *call);
 } poet_cuda_op;
 
 /* Each sets the rows of its operations. */

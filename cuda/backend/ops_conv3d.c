@@ -49,6 +49,11 @@ static int run_dw(const poet_cuda_device *device, const poet_call *call)
                                &sizes);
 }
 
+static const char *implementation(const poet_cuda_device *device, const poet_call *call)
+{
+    return poet_cuda_tensor_cores(device, poet_cuda_operand(call, 0)) ? "tensor bf16" : "tile";
+}
+
 static size_t scratch(const poet_call *call)
 {
     poet_conv3d_sizes sizes = sizes_of(call);
@@ -60,7 +65,9 @@ static size_t scratch(const poet_call *call)
 
 void poet_cuda_conv3d_ops(poet_cuda_op *ops)
 {
-    ops[POET_OP_CONV3D] = (poet_cuda_op){.run = run_conv3d, .scratch = scratch, .bf16 = true};
-    ops[POET_OP_CONV3D_DX] = (poet_cuda_op){.run = run_dx, .scratch = scratch, .bf16 = true};
-    ops[POET_OP_CONV3D_DW] = (poet_cuda_op){.run = run_dw, .scratch = scratch, .bf16 = true};
+    poet_cuda_op op = {.scratch = scratch, .bf16 = true, .implementation = implementation};
+    ops[POET_OP_CONV3D] = ops[POET_OP_CONV3D_DX] = ops[POET_OP_CONV3D_DW] = op;
+    ops[POET_OP_CONV3D].run = run_conv3d;
+    ops[POET_OP_CONV3D_DX].run = run_dx;
+    ops[POET_OP_CONV3D_DW].run = run_dw;
 }

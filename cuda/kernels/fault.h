@@ -19,7 +19,8 @@ enum {
     POET_FAULT_TARGET = 3,   /* a class to learn is outside the logits; place: the row */
     POET_FAULT_NUMBER = 4,   /* what is to be quantized is not a number; place: the row */
     POET_FAULT_POSITION = 5, /* the new positions do not fit the cache; place: the row */
-    POET_FAULT_LENGTH = 6    /* the length of a prefix is not in 1..prefix; place: the row */
+    POET_FAULT_LENGTH = 6,   /* the length of a prefix is not in 1..prefix; place: the row */
+    POET_FAULT_RANGE = 7     /* a weight is not within the range of f16; place: its element */
 };
 
 /* *fault = POET_FAULT_NONE. Also what open probes a card with: the error says when this build has no code for it. */

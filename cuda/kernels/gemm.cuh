@@ -29,7 +29,18 @@ static int poet_launch_tiles(poet_stream stream, const A &a, const B &b, const f
     return POET_LAUNCH((poet_gemm<Tile, A, B>), grid, POET_BLOCK, 0, stream, a, b, bias, y, *plan);
 }
 
-/* By the type of the elements: there are tensor cores for bf16 alone. */
+template <typename Element, typename A, typename B>
+static int poet_launch_tensor_tiles(poet_stream stream, const A &a, const B &b, const float *bias,
+                                    float *y, const poet_gemm_plan *plan)
+{
+    return plan->tile == POET_TILE_BIG
+               ? poet_launch_tiles<poet_tensor_tile<POET_TILE_BIG, Element>>(stream, a, b, bias, y,
+                                                                             plan)
+               : poet_launch_tiles<poet_tensor_tile<POET_TILE_SMALL, Element>>(stream, a, b, bias,
+                                                                               y, plan);
+}
+
+/* By the type of the elements: f32 has no tensor cores, bf16 has them where the plan says so, and f16 is there for them. */
 template <typename A, typename B>
 static int poet_launch_elements(float, poet_stream stream, const A &a, const B &b,
                                 const float *bias, float *y, const poet_gemm_plan *plan)
@@ -45,9 +56,14 @@ static int poet_launch_elements(uint16_t, poet_stream stream, const A &a, const 
 {
     if (!plan->tensor_cores)
         return poet_launch_elements(0.0F, stream, a, b, bias, y, plan);
-    return plan->tile == POET_TILE_BIG
-               ? poet_launch_tiles<poet_tensor_tile<POET_TILE_BIG>>(stream, a, b, bias, y, plan)
-               : poet_launch_tiles<poet_tensor_tile<POET_TILE_SMALL>>(stream, a, b, bias, y, plan);
+    return poet_launch_tensor_tiles<uint16_t>(stream, a, b, bias, y, plan);
+}
+
+template <typename A, typename B>
+static int poet_launch_elements(poet_f16, poet_stream stream, const A &a, const B &b,
+                                const float *bias, float *y, const poet_gemm_plan *plan)
+{
+    return poet_launch_tensor_tiles<poet_f16>(stream, a, b, bias, y, plan);
 }
 
 /* y = a b' + bias; bias may be NULL, and so may parts with one slice. */

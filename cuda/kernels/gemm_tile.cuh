@@ -6,7 +6,7 @@
  *
  * An operand is any structure with
  *     static const bool along_k          do neighbours in k lie together in memory, or neighbours in m (n)?
- *     typedef element                    float, or uint16_t for bf16
+ *     typedef element                    float, uint16_t for bf16, or poet_f16
  *     element raw(int row, int k) const  the element as it is stored, 0 outside
  * so that a convolution is a product whose operand computes where its elements lie (Chetlur et al., "cuDNN", 2014). */
 #pragma once

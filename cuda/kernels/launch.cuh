@@ -2,6 +2,7 @@
  *
  *     POET_LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...)   returns the error number
  *     POET_DYNAMIC_SHARED(float, tile);                                      float *tile in dynamic shared memory
+ *     POET_UNROLL                                                            before a loop over what must lie in registers
  *
  * A kernel with commas in its template arguments goes into parentheses. Kernels and device functions are static. What a
  * card may lack (tensor cores) is guarded by __CUDA_ARCH__, and the same is written out for the host build beside it. */
@@ -21,6 +22,8 @@
     extern __shared__ float4 poet_dynamic_shared[];                                                \
     type *name = reinterpret_cast<type *>(poet_dynamic_shared)
 
+#define POET_UNROLL _Pragma("unroll")
+
 #else
 
 #include "cuda/simt/simt.cuh"
@@ -29,6 +32,8 @@
     (static_cast<void>(stream), poet_simt::launch(grid, block, shared_bytes, kernel, __VA_ARGS__))
 
 #define POET_DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(poet_simt_now->shared)
+
+#define POET_UNROLL
 
 #endif
 

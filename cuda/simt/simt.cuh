@@ -220,6 +220,46 @@ template <typename T> T max(T a, T b)
     return a < b ? b : a;
 }
 
+/* A half is its bits (cuda_fp16.h). */
+struct __half {
+    unsigned short bits;
+};
+
+inline __half __ushort_as_half(unsigned short bits)
+{
+    return {bits};
+}
+
+inline unsigned short __half_as_ushort(__half x)
+{
+    return x.bits;
+}
+
+inline float __half2float(__half x)
+{
+    int exponent = x.bits >> 10 & 31, fraction = x.bits & 1023;
+    float size = exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                               : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+    if (exponent == 31)
+        size = fraction ? NAN : INFINITY;
+    return x.bits >> 15 ? -size : size;
+}
+
+/* Units are 2^-24 below 2^-13, where the bits count them, and twice as much for each power of two from there. */
+inline __half __float2half_rn(float x)
+{
+    float size = std::fabs(x);
+    int sign = std::signbit(x) ? 0x8000 : 0, exponent = 0;
+    if (std::isnan(x))
+        return {0x7FFF};
+    if (size >= 65520)
+        return {static_cast<unsigned short>(sign | 0x7C00)};
+    std::frexp(size, &exponent);
+    int doublings = size < 0x1p-13F ? 0 : exponent + 13;
+    int units = static_cast<int>(std::nearbyint(std::ldexp(size, 24 - doublings)));
+    return {static_cast<unsigned short>(sign | (doublings * 1024 + units))};
+}
+
 /* Fibers do not interrupt each other: plain reads and writes are atomic. */
 template <typename T> T atomicMin(T *address, T value)
 {

@@ -116,11 +116,12 @@ cmp -s small-6/tokenizer.safetensors tuned-6/tokenizer.safetensors && fail "the 
 [ -z "$(find tuned-6 tuned-again-6 tuned-again-5 -name '*.checkpoint')" ] || fail "a checkpoint was left behind"
 works codebook remap train.ptok -m tuned-6/remap.safetensors -o tuned.ptok
 works generate "a red circle" --model ./tuned-6 -o clip.png
-"$program" codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 2>/dev/null &
-until [ -e stopped-6/tokenizer.safetensors ]; do sleep 0.1; done
-sleep 1
-kill -INT $!
-wait $! && fail "an interrupted fine-tuning said that it was done"
+"$program" codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 2>said &
+pid=$!
+await $pid grep -qs "parameters; memory: " said # said before the first step
+await $pid catches_interrupt $pid
+kill -INT $pid
+wait $pid && fail "an interrupted fine-tuning said that it was done"
 [ -s stopped-6/tokenizer.safetensors.checkpoint ] || fail "an interrupted fine-tuning saved nothing"
 before=$(find stopped-6 | sort)
 run codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 --method kmeans --quiet

@@ -58,10 +58,10 @@ grep -q "the time is up" said && grep -q "there is no cell yet" said || fail "no
 
 setsid "$root/samples/law.sh" law >/dev/null 2>&1 &
 pid=$!
-for _ in $(seq 2400); do
-  [ "$(find law -name '*-s1.json' | wc -l)" -ge 2 ] && break
-  sleep 0.05
-done
+two_cells() {
+  [ "$(find law -name '*-s1.json' | wc -l)" -ge 2 ]
+}
+await $pid two_cells || true
 {
   kill -9 -- "-$pid" || fail "law.sh ended before it could be killed"
   wait "$pid" || true

@@ -9,22 +9,17 @@ tiny=(--width 32 --layers 1 --heads 2 --slot-width 16 --slot-heads 2 --slot-laye
 tokenizer=(train-tokenizer "${data[@]}" "${small[@]}" --steps 3000 --save-every 1)
 works "${tokenizer[@]}" -o whole.safetensors
 
-# await_checkpoint FILE: until it is there, or the process $pid has ended.
+# await_checkpoint FILE: until the process $pid has saved it, after the file "before".
 await_checkpoint() {
-  for _ in $(seq 300); do
-    [ -e "$1" ] && break
-    kill -0 "$pid" 2>/dev/null || break
-    sleep 0.1
-  done
+  await "$pid" [ "$1" -nt before ]
 }
 
-# Killed without warning as soon as there is a checkpoint, twice.
+# Killed without warning as soon as it has saved a checkpoint, twice.
 for round in 1 2; do
+  touch before
   "$program" "${tokenizer[@]}" -o killed.safetensors --quiet >/dev/null 2>&1 &
   pid=$!
-  await_checkpoint killed.safetensors.checkpoint
-  [ -e killed.safetensors.checkpoint ] || fail "round $round: the run ended before it could be killed"
-  [ "$round" = 1 ] || sleep 0.7
+  await_checkpoint killed.safetensors.checkpoint || fail "round $round: the run ended before it could be killed"
   kill -9 "$pid" 2>/dev/null || true
   wait "$pid" 2>/dev/null || true
 done
@@ -33,13 +28,14 @@ cmp whole.safetensors killed.safetensors || fail "the tokenizer of a killed run 
 
 # A terminal that is closed sends SIGHUP: the run saves and stops. nohup is asked for the opposite.
 for ignored in "" nohup; do
+  touch before
   $ignored "$program" "${tokenizer[@]}" -o hung-up.safetensors --quiet >/dev/null 2>said &
   pid=$!
-  await_checkpoint hung-up.safetensors.checkpoint
+  await_checkpoint hung-up.safetensors.checkpoint || true
   rm -f hung-up.safetensors.checkpoint
   kill -HUP "$pid" 2>/dev/null || true
   if [ -n "$ignored" ]; then
-    await_checkpoint hung-up.safetensors.checkpoint
+    await_checkpoint hung-up.safetensors.checkpoint || true
     ! grep -q "finishing this step" said || fail "nohup does not keep SIGHUP away"
     kill "$pid" 2>/dev/null || true
   fi
@@ -56,7 +52,7 @@ works "${generator[@]}" -o whole-g.safetensors
 # Ctrl-C: one sentence that says how to go on, and a checkpoint.
 "$program" "${generator[@]}" -o stopped-g.safetensors --quiet >/dev/null 2>said &
 pid=$!
-sleep 0.5
+await $pid catches_interrupt $pid || true
 kill -INT "$pid" 2>/dev/null || true
 status=0
 wait "$pid" || status=$?

@@ -19,8 +19,8 @@ fail() {
 }
 
 # run ARGUMENTS...: sets $status; stdout and stderr go to files of those names beside the scratch
-# folder's contents. It is ended after $limit seconds.
-limit=60
+# folder's contents. It is ended after $limit seconds, which is for what hangs, not for what is slow.
+limit=600
 run() {
   status=0
   timeout $limit "$program" "$@" >"$scratch.stdout" 2>"$scratch.stderr" </dev/null || status=$?
@@ -46,6 +46,24 @@ refuses() {
   [[ $stderr == "pocketpoet: "*"$text"* ]] || fail "pocketpoet $*: said '$stderr', not '$text'"
   [ "$(wc -l <<<"$stderr")" = 1 ] || fail "pocketpoet $*: said more than one sentence: $stderr"
   [ "$before" = "$(find . | sort)" ] || fail "pocketpoet $*: left files behind: $(find .)"
+}
+
+# await PID CONDITION...: until the condition, a command, holds; fails when the process has ended by then, or hangs.
+await() {
+  local pid=$1 i
+  shift
+  for ((i = 0; i < 50 * limit; i++)); do
+    "$@" && return
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.02
+  done
+  "$@"
+}
+
+# catches_interrupt PID: Ctrl-C no longer ends the process at once.
+catches_interrupt() {
+  local caught
+  caught=$(sed -n 's/^SigCgt:\s*//p' "/proc/$1/status" 2>/dev/null) && ((0x${caught:-0} & 1 << 1))
 }
 
 # The names of all commands, from the program's own help.

@@ -1,7 +1,6 @@
 #!/bin/bash
 # sweep.sh PROGRAM: a tiny sweep; one that is killed ends with the same cells; what eval sweep refuses.
 . "$(dirname "${BASH_SOURCE[0]}")/support.sh"
-limit=300 # a sweep is some thirty processes
 
 # ---- help ----
 
@@ -63,10 +62,7 @@ kill_when() {
   shift
   "$program" "$@" >/dev/null 2>&1 &
   pid=$!
-  for _ in $(seq 6000); do
-    [ -e "$file" ] && break
-    sleep 0.01
-  done
+  await $pid [ -e "$file" ] || true
   {
     kill -9 "$pid" || fail "the sweep ended before it could be killed"
     wait "$pid" || true

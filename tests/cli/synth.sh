@@ -58,16 +58,17 @@ printf '\x10\0\0\0\0\0\0\0{"a":1}         ' >model.safetensors
 refuses 1 "model.safetensors: " inspect model.safetensors
 refuses 1 "nomodel: there is no such model" info nomodel
 
+ten_clips() {
+  [ -n "$(find "$1" -name '000009.*' ! -name '*.tmp' 2>/dev/null)" ]
+}
+
 # stop_synth SIGNAL FOLDER ARGUMENTS...: a run that is ended once it has written ten clips; sets $status.
 stop_synth() {
   local signal=$1 folder=$2 child
   shift 2
   "$program" synth shapes -o "$folder" --size 32 --frames 5 --quiet "$@" >/dev/null 2>sentence &
   child=$!
-  until [ -n "$(find "$folder" -name '000009.*' ! -name '*.tmp' 2>/dev/null)" ]; do
-    kill -0 $child || break
-    sleep 0.02
-  done
+  await $child ten_clips "$folder" || true
   kill "-$signal" $child
   status=0
   { wait $child || status=$?; } 2>/dev/null

@@ -47,15 +47,13 @@ works info --js
 refuses 2 "inspect: its argument is not valid UTF-8 at byte 1" inspect $'x\xff.mp4'
 refuses 2 "--model: the NAME is not valid UTF-8 at byte 0" generate "a red circle" --model $'\xff' -o x.mp4
 
-# unread ARGUMENTS...: sets $status; stdout and stderr go to a reader that has left by then.
+# unread ARGUMENTS...: sets $status; stdout and stderr go to a pipe whose reader has left.
+mkfifo pipe
 unread() {
-  (
-    sleep 0.5
-    status=0
-    "$program" "$@" 2>&1 || status=$?
-    echo $status >left
-  ) | true
-  status=$(cat left)
+  exec 3<>pipe 4>pipe 3<&-
+  status=0
+  "$program" "$@" >&4 2>&4 || status=$?
+  exec 4>&-
 }
 
 unread info

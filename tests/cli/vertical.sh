@@ -16,10 +16,7 @@ export POCKETPOET=$program GENERAL=synth:digits,shapes+folder DOMAIN=folder PART
 
 setsid "$root/samples/vertical.sh" made >/dev/null 2>&1 &
 pid=$!
-for _ in $(seq 1200); do
-  [ -e made/train/clips.ptok ] && break
-  sleep 0.05
-done
+await $pid [ -e made/train/clips.ptok ] || true
 {
   kill -9 -- "-$pid" || fail "vertical.sh ended before it could be killed"
   wait "$pid" || true

@@ -1,6 +1,7 @@
 /* Every way to cut a product over the card gives the product. What the planner would choose wants matrices that are too
  * large for a test: here the tile and the slices of K are given. */
 #include "base/rng.h"
+#include "cuda/kernels/f16.h"
 #include "cuda/kernels/matmul.h"
 #include "cuda/simt/simt.h"
 #include "tests/support/check.h"
@@ -78,6 +79,38 @@ static void check_plan(int ta, int tb, int bf16, poet_gemm_plan plan)
           poet_simt_free(device_y) && poet_simt_free(parts));
 }
 
+/* The numbers are whole in f16 too. */
+static void check_f16(poet_gemm_plan plan)
+{
+    void *device_a = on_device(a, sizeof a), *device_b = on_device(b, sizeof b);
+    void *device_bias = on_device(bias, sizeof bias), *device_y = on_device(NULL, sizeof y);
+    void *parts = on_device(NULL, (size_t)poet_cuda_gemm_parts(&plan) * sizeof(float));
+    void *weights = on_device(NULL, poet_cuda_f16_bytes(N, K));
+    poet_f16_args args = {.a = device_a,
+                          .b = poet_cuda_f16_in(weights, N, K),
+                          .bias = device_bias,
+                          .y = device_y,
+                          .parts = parts,
+                          .plan = plan};
+    CHECK_INT(poet_cuda_to_f16(NULL, device_b, K, &args.b, NULL), POET_SIMT_OK);
+    CHECK_INT(poet_cuda_f16_matmul(NULL, &args), POET_SIMT_OK);
+    poet_simt_copy(y, device_y, sizeof y);
+    CHECK_INT(count_wrong(0, 1), 0);
+    CHECK(poet_simt_free(device_a) && poet_simt_free(device_b) && poet_simt_free(device_bias) &&
+          poet_simt_free(device_y) && poet_simt_free(parts) && poet_simt_free(weights));
+}
+
+static void test_f16_plans(void)
+{
+    static const int tiles[] = {POET_TILE_SMALL, POET_TILE_BIG}, slices[] = {1, SLICES};
+    for (int order = 0; order < POET_SIMT_ORDERS; order++)
+        for (int i = 0; i < 4; i++) {
+            poet_simt_set_order((poet_simt_order)order);
+            check_f16((poet_gemm_plan){
+                .m = M, .n = N, .k = K, .tile = tiles[i / 2], .slices = slices[i % 2]});
+        }
+}
+
 static void test_plans(void)
 {
     static const int tiles[] = {POET_TILE_SMALL, POET_TILE_BIG}, slices[] = {1, SLICES};
@@ -117,6 +150,7 @@ int main(void)
     to_bf16(a, M * K, a_bf16);
     to_bf16(b, K * N, b_bf16);
     test_plans();
+    test_f16_plans();
     test_planner();
     return CHECK_RESULT();
 }

@@ -35,6 +35,19 @@ static void test_writing(poet_generator *g, poet_tokenizer *t)
     CHECK((double)(poet_memory_total(&eight) + poet_memory_total(&decoding)) < 1000 * mb);
 }
 
+/* Weights in f16 are copies, and planned. */
+static void test_copies(poet_generator *g)
+{
+    poet_sampling sampling = poet_sampling_defaults();
+    poet_memory plain, copied;
+    CHECK_OK(poet_generator_plan_writing(g, 8, &sampling, &plain));
+    setenv("POET_CUDA_WEIGHTS", "f16", 1);
+    CHECK_OK(poet_generator_plan_writing(g, 8, &sampling, &copied));
+    unsetenv("POET_CUDA_WEIGHTS");
+    tell("8 clips, weights in f16", &copied);
+    CHECK(plain.packed == 0 && copied.packed > plain.params / 4 && copied.packed < plain.params);
+}
+
 static poet_status no_tokens(void *opaque, int64_t step, int b, int32_t *codes,
                              const char **captions)
 {
@@ -111,6 +124,7 @@ int main(int argc, char **argv)
     poet_generator *g = load(device, argv[1]);
     CHECK_OK(poet_tokenizer_load(device, path, &t));
     test_writing(g, t);
+    test_copies(g);
     test_little_memory(g);
     test_training(g);
     poet_tokenizer_destroy(t);

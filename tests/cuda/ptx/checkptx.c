@@ -1,6 +1,7 @@
 /* checkptx: every operation of the CUDA backend against the reference, by the PTX that nvcc has made of its kernels.
  *
- *     checkptx FOLDER [NAME...]   the named cases of tests/support/op_families.c, or "int8"; all of them without a name
+ *     checkptx FOLDER [NAME...]   the named cases of tests/support/op_families.c, or products of this file ("int8", "f16",
+ *                                 "f16_tile"); all of them without a name
  *
  * FOLDER is what kernels.sh fills: the PTX, and kernels.so with nvcc's host code. POET_SEED changes what the cases are
  * filled with, and whether threads run from the first to the last or the other way. */
@@ -88,15 +89,16 @@ static poet_status compare_case(const char *name)
     return POET_OK;
 }
 
-/* ---- constant weights in 8 bits ---- */
+/* ---- constant weights in fewer bits ---- */
 
-enum { ROWS = 5, COLUMNS = 37, INNER = 131 };
+enum { MOST_ROWS = 17, COLUMNS = 37, INNER = 131 };
 
 typedef struct product {
-    float a[ROWS * INNER], b[COLUMNS * INNER], y[ROWS * COLUMNS];
+    int rows;
+    float a[MOST_ROWS * INNER], b[COLUMNS * INNER], y[MOST_ROWS * COLUMNS];
 } product;
 
-/* Whole numbers of -127 to 127, both of which every row has, so that 8 bits hold them and sums are exact. */
+/* Whole numbers of -127 to 127, both of which every row has, so that 8 bits and f16 hold them and sums are exact. */
 static void fill(float *x, int rows, uint64_t stream)
 {
     const char *seed = getenv("POET_SEED");
@@ -110,56 +112,75 @@ static poet_status multiply(poet_params *params, product *p)
 {
     poet_program *program;
     poet_graph *g = poet_graph_create(params);
-    poet_val a = poet_input(g, "a", POET_F32, POET_SHAPE(ROWS, INNER));
+    poet_val a = poet_input(g, "a", POET_F32, POET_SHAPE(p->rows, INNER));
     poet_val b = poet_param(g, "b", POET_SHAPE(COLUMNS, INNER), POET_ZEROS);
     poet_result(g, "y", poet_matmul(g, a, false, b, true, POET_NONE));
+    size_t a_bytes = (size_t)(p->rows * INNER) * sizeof *p->a;
+    size_t y_bytes = (size_t)(p->rows * COLUMNS) * sizeof *p->y;
     POET_TRY(poet_params_write(params, poet_params_find(params, "b"), p->b, sizeof p->b));
     POET_TRY(poet_program_create(g, &program));
-    poet_status status = poet_program_set_by_name(program, "a", p->a, sizeof p->a);
+    poet_status status = poet_program_set_by_name(program, "a", p->a, a_bytes);
     if (!status)
         status = poet_program_run(program);
     if (!status)
-        status = poet_program_get_by_name(program, "y", p->y, sizeof p->y);
+        status = poet_program_get_by_name(program, "y", p->y, y_bytes);
     poet_program_destroy(program);
     return status;
 }
 
 static poet_status judge(const product *p)
 {
-    for (int i = 0; i < ROWS * COLUMNS; i++) {
+    for (int i = 0; i < p->rows * COLUMNS; i++) {
         float want = 0;
         for (int k = 0; k < INNER; k++)
             want += p->a[i / COLUMNS * INNER + k] * p->b[i % COLUMNS * INNER + k];
-        if (fabsf(p->y[i] - want) > 0)
+        if (!(fabsf(p->y[i] - want) <= 0)) /* or not a number */
             return POET_FAIL(POET_ERR_MISMATCH, "y[%d] is %.9g, not %.9g", i, (double)p->y[i],
                              (double)want);
     }
     return POET_OK;
 }
 
-static poet_status compare_int8(void)
+static poet_status make_product(const char *weights, product *p)
 {
-    static product p;
-    variant v = {.mode = OP_NORMAL};
     poet_device *device = NULL;
     poet_params *params = NULL;
-    fill(p.a, ROWS, 1);
-    fill(p.b, COLUMNS, 2);
-    setenv("POET_CUDA_WEIGHTS", "int8", 1);
+    fill(p->a, p->rows, 1);
+    fill(p->b, COLUMNS, 2);
+    setenv("POET_CUDA_WEIGHTS", weights, 1);
     poet_status status = poet_device_open(backend, 0, 1, &device);
     if (!status)
         status = poet_params_create(device, 1, &params);
     if (!status)
-        status = multiply(params, &p);
-    if (!status)
-        status = judge(&p);
-    if (status)
-        report("int8", &v, "product");
+        status = multiply(params, p);
     unsetenv("POET_CUDA_WEIGHTS");
     poet_params_destroy(params);
     poet_device_close(device);
+    return status ? status : judge(p);
+}
+
+static const struct {
+    const char *name, *weights;
+    int rows;
+} products[] = {{"int8", "int8", 5}, {"f16", "f16", 5}, {"f16_tile", "f16", MOST_ROWS}};
+
+enum { PRODUCTS = sizeof products / sizeof *products };
+
+/* False: there is no product of this name. */
+static bool compare_product(const char *name)
+{
+    static product p;
+    variant v = {.mode = OP_NORMAL};
+    int i = 0;
+    while (i < PRODUCTS && strcmp(products[i].name, name) != 0)
+        i++;
+    if (i == PRODUCTS)
+        return false;
+    p.rows = products[i].rows;
+    if (make_product(products[i].weights, &p))
+        report(name, &v, "product");
     comparisons++;
-    return POET_OK;
+    return true;
 }
 
 static poet_status compare_all(void)
@@ -169,7 +190,9 @@ static poet_status compare_all(void)
     for (int i = 0; i < count; i++)
         for (const char *const *name = families[i].names; *name; name++)
             POET_TRY(compare_case(*name));
-    return compare_int8();
+    for (int i = 0; i < PRODUCTS; i++)
+        compare_product(products[i].name);
+    return POET_OK;
 }
 
 int main(int argc, char **argv)
@@ -188,7 +211,7 @@ int main(int argc, char **argv)
     if (!status && argc < 3)
         status = compare_all();
     for (int i = 2; i < argc && !status; i++)
-        status = strcmp(argv[i], "int8") == 0 ? compare_int8() : compare_case(argv[i]);
+        status = compare_product(argv[i]) ? POET_OK : compare_case(argv[i]);
     if (status)
         printf("%s\n", poet_error_message());
     printf("%d comparisons, %d failed\n", comparisons, failures);

@@ -1,6 +1,7 @@
 #!/bin/bash
-# faults.sh CHECKPTX FOLDER: FOLDER/sm_75 and FOLDER/sm_80 have PTX of those cards. What checkptx says is worth something. In nvcc's PTX one instruction is changed at a time, as a
-# wrong compiler or a wrong kernel would have it; a case that passed must then fail.
+# faults.sh CHECKPTX FOLDER: what checkptx says is worth something. FOLDER/sm_75 and FOLDER/sm_80 have nvcc's PTX for those cards;
+# one instruction of it is changed at a time, as a wrong compiler or a wrong kernel would have it, and a case that passed must
+# then fail.
 set -euo pipefail
 checkptx=$1 folders=$2 missed=0
 
@@ -18,6 +19,12 @@ matmul Li64.*IfLb1EES[0-9]_IfLb0 2 bar.sync // matmul:m65k33n70
 matmul Li64.*IfLb1EES[0-9]_IfLb0 9 fma.rn.f32 // matmul:m65k33n70
 matmul few_rowsIfLi1E 1 shfl.sync.bfly shfl.sync.up matmul:m1k33n5y1
 int8 int8_rows 1 dp4a.s32.s32 mad.lo.s32 int8
+f16 to_f16 1 setp.lt.s32 setp.le.s32 f16
+f16 f16_rowsILi8 2 fma.rn.f32 // f16
+f16 f16_rowsILi8 1 shfl.sync.bfly shfl.sync.up f16
+f16 tensor_tileILi64 1 bar.sync // f16_tile
+f16 tensor_tileILi64 2 mma.sync // f16_tile
+f16 tensor_tileILi64 4 setp.le.s32 setp.lt.s32 f16_tile
 conv3d Li64.*seenIfLi1EE11 1 bar.sync // conv3d:b2t3h4w5c3o4k3s3z1
 conv3d Li64.*seenIfLi1EE11 1 setp.gt.s32 setp.ge.s32 conv3d:b2t3h4w5c3o4k3s3z1
 norm rms_normIf 1 rcp.rn sqrt.rn rms_norm:b2n5c17
@@ -36,7 +43,7 @@ layout transpose 1 bar.sync // transpose:r17c33
 layout copy_runsIj 1 setp.ge setp.gt slice:b2n17c3a1f5l12
 '
 
-# For bf16 on tensor cores, which an older card does not have.
+# For products of 16 terms on tensor cores, which an older card does not have.
 faults_80='
 matmul tensor_tileILi64.*ItLb1EES.*ItLb0 1 bar.sync // matmul:m65k257n33
 matmul tensor_tileILi64.*ItLb1EES.*ItLb0 2 bar.sync // matmul:m65k257n33
@@ -44,6 +51,9 @@ matmul tensor_tileILi64.*ItLb1EES.*ItLb0 2 mma.sync // matmul:m65k257n33
 matmul tensor_tileILi64.*ItLb1EES.*ItLb0 1 ld.shared.u32 ld.shared.s16 matmul:m65k257n33
 matmul tensor_tileILi64.*ItLb1EES.*ItLb0 1 setp.le.s32 setp.lt.s32 matmul:m65k257n33
 conv3d tensor_tileILi64.*seenItLi1EE 1 mma.sync // conv3d:b2t3h4w5c3o4k3s3z1
+f16 tensor_tileILi64 1 mma.sync // f16_tile
+f16 tensor_tileILi64 2 bar.sync // f16_tile
+f16 tensor_tileILi64 1 ld.shared.u32 ld.shared.s16 f16_tile
 '
 
 # plant FILE KERNEL N FROM TO CASE

@@ -195,23 +195,41 @@ static poet_status decode_ballot(decoder *d, statement *s, ptx_instruction *out)
     return ptx_value(d, s->operand[2], &out->src[3]);
 }
 
-/* mma.sync: {d}, {a}, {b}, {c}, of four, four, two and four registers. All lanes take part. */
+typedef struct product_kind {
+    const char *name, *element; /* what makes f32 of an element */
+    int target, terms;          /* the first card that has it */
+} product_kind;
+
+static const product_kind *find_product(const char *name)
+{
+    static const product_kind kinds[] = {
+        {"mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32", "cvt.f32.f16", 75, 8},
+        {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32", "cvt.f32.f16", 80, 16},
+        {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", "cvt.f32.bf16", 80, 16}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+/* mma.sync: {d}, {a}, {b}, {c}. All lanes take part. */
 static poet_status decode_product(decoder *d, statement *s, ptx_instruction *out)
 {
-    static const int wanted[] = {4, 4, 2, 4};
-    int n, part = 0;
-    out->kind = PTX_PRODUCT;
-    if (strcmp(s->name, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") != 0)
+    const product_kind *kind = find_product(s->name);
+    if (!kind)
         return WRONG(d, "%s is not known to the machine", s->name);
-    if (d->module->target < 80)
+    if (d->module->target < kind->target)
         return WRONG(d, "sm_%d has no %s", d->module->target, s->name);
+    out->kind = PTX_PRODUCT;
+    out->n = kind->terms;
+    out->function = ptx_find_operation(kind->element);
+    int wanted[] = {4, kind->terms / 4, kind->terms / 8, 4}, n;
+    int *const slots[] = {out->dst, out->part, out->part + 4, out->part + 6};
     POET_TRY(want_operands(d, s, 4, 4));
     for (int i = 0; i < 4; i++) {
-        int *slots = i ? out->part + part : out->dst;
-        POET_TRY(ptx_list(d, s->operand[i], i ? ptx_value : ptx_register, slots, &n));
+        POET_TRY(ptx_list(d, s->operand[i], i ? ptx_value : ptx_register, slots[i], &n));
         if (n != wanted[i])
             return WRONG(d, "%d registers where %s has %d", n, s->name, wanted[i]);
-        part += i ? n : 0;
     }
     return ptx_add_slot(d, UINT32_MAX, &out->src[3]);
 }

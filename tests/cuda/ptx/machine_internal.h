@@ -36,7 +36,7 @@ typedef enum ptx_kind {
     PTX_WARP_BARRIER,
     PTX_SHUFFLE, /* dst[0] = the value of another lane, dst[1]: was that in range? */
     PTX_BALLOT,
-    PTX_PRODUCT /* of matrices that the warp holds: dst = part[0..4) part[4..6) + part[6..10) */
+    PTX_PRODUCT /* of matrices that the warp holds: dst = part[0..4) part[4..6) + part[6..10), n terms; function: elements as f32 */
 } ptx_kind;
 
 typedef enum ptx_shuffle { PTX_UP, PTX_DOWN, PTX_CROSS, PTX_FROM } ptx_shuffle;
@@ -52,7 +52,7 @@ typedef struct ptx_instruction {
     ptx_function function;
     int dst[PTX_VECTOR], src[PTX_VECTOR + 1];
     int part[PTX_PARTS]; /* products */
-    int n;               /* elements of a vector; 1 otherwise */
+    int n;               /* elements of a vector, terms of a product; 1 otherwise */
     int bytes;           /* of an element */
     bool extends;        /* loads: by the sign */
     ptx_space space;

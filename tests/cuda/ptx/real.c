@@ -1,4 +1,4 @@
-/* Operations on f32 and f64 (PTX ISA, "Floating-Point Instructions"). */
+/* Operations on f32 and f64, and conversions from and to 16 bits (PTX ISA, "Floating-Point Instructions"). */
 #include "tests/cuda/ptx/machine_internal.h"
 
 #include <math.h>
@@ -160,6 +160,33 @@ static uint64_t to_u64(double x)
     return to_integer(x, 0, 0x1p64, 0, UINT64_MAX);
 }
 
+/* IEEE 754: 10 bits behind the point, exponents from -14 to 15. */
+static double f16_value(uint64_t bits)
+{
+    double fraction = (double)(bits & 0x3FF) / 1024, sign = bits & 0x8000 ? -1 : 1;
+    int exponent = (int)(bits >> 10 & 0x1F);
+    if (exponent == 31)
+        return fraction > 0 ? (double)NAN : sign * (double)INFINITY;
+    return sign * (exponent ? ldexp(1 + fraction, exponent - 15) : ldexp(fraction, -14));
+}
+
+/* The multiple of the last bit that is nearest, and its pattern: patterns of sizes are in ascending order. */
+static uint64_t f16_bits(double x)
+{
+    uint64_t sign = signbit(x) ? 0x8000 : 0;
+    double size = fabs(x);
+    if (isnan(x))
+        return 0x7FFF;
+    if (size >= 65520)
+        return sign | 0x7C00;
+    int exponent = size < 0x1p-14 ? -14 : ilogb(size);
+    double steps = nearbyint(ldexp(size, 10 - exponent));
+    return sign | (uint64_t)(steps + 1024 * (exponent + 14));
+}
+
+OPERATION(f16_to_f32, of_f32((float)f16_value(a)))
+OPERATION(f32_to_f16, f16_bits((double)f32(a)))
+OPERATION(bf16_to_f32, a << 16 & UINT32_MAX)
 OPERATION(f32_to_f64, of_f64((double)f32(a)))
 OPERATION(f64_to_f32, of_f32((float)f64(a)))
 OPERATION(s32_to_f32, of_f32((float)(int32_t)(uint32_t)a))
@@ -210,6 +237,9 @@ const ptx_operation ptx_real_operations[] = {ROWS(f32),
                                              {"rsqrt.approx.f32", rsqrt_f32},
                                              {"rcp.approx.ftz.f32", rcp_ftz_f32},
                                              {"rcp.approx.ftz.f64", rcp_gross_f64},
+                                             {"cvt.f32.f16", f16_to_f32},
+                                             {"cvt.rn.f16.f32", f32_to_f16},
+                                             {"cvt.f32.bf16", bf16_to_f32},
                                              {"cvt.f64.f32", f32_to_f64},
                                              {"cvt.rn.f32.f64", f64_to_f32},
                                              {"cvt.rn.f32.s32", s32_to_f32},

@@ -100,6 +100,17 @@ static void test_reals(void)
     check("cvt.rzi.u64.f32", f32(-1), 0, 0, 0);
     check("cvt.rzi.u64.f64", f64(1e30), 0, 0, UINT64_MAX);
     check("cvt.rn.f32.f64", f64(1 + 0x1p-24), 0, 0, f32(1));
+    check("cvt.rn.f16.f32", f32(1 + 0x1p-11F), 0, 0, 0x3C00); /* ties go to even */
+    check("cvt.rn.f16.f32", f32(1 + 3 * 0x1p-11F), 0, 0, 0x3C02);
+    check("cvt.rn.f16.f32", f32(-65519), 0, 0, 0xFBFF);
+    check("cvt.rn.f16.f32", f32(65520), 0, 0, 0x7C00);
+    check("cvt.rn.f16.f32", f32(0x1p-14F - 0x1p-26F), 0, 0, 0x0400);
+    check("cvt.rn.f16.f32", f32(-0x1p-25F), 0, 0, 0x8000);
+    check("cvt.rn.f16.f32", nan, 0, 0, 0x7FFF);
+    check("cvt.f32.f16", 0x3C01, 0, 0, f32(1 + 0x1p-10F));
+    check("cvt.f32.f16", 0x8001, 0, 0, f32(-0x1p-24F));
+    check("cvt.f32.f16", 0xFBFF, 0, 0, f32(-65504));
+    check("cvt.f32.f16", 0x7C00, 0, 0, f32(INFINITY));
     check("copysign.f32", minus_zero, f32(3), 0, f32(-3));
     check("ex2.approx.ftz.f32", f32(-130), 0, 0, zero);
     int inexact = 0;
@@ -237,6 +248,7 @@ static void test_launches(void)
 /* ---- a product of a warp ---- */
 
 /* d = a b + 1 by one warp; lane l finds its ten words at x + 40 l, and puts four of d at y + 16 l. */
+/* PRODUCT stands for the instruction, of which the operands are below. */
 static const char product[] = ".version 7.8\n"
                               ".target sm_80\n"
                               ".address_size 64\n"
@@ -257,15 +269,31 @@ static const char product[] = ".version 7.8\n"
                               "    ld.global.u32 %r6, [%rd1+16];\n"
                               "    ld.global.u32 %r7, [%rd1+20];\n"
                               "    mov.b32 %r8, 0x3f800000;\n"
-                              "    mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%r9, %r10, "
-                              "%r11, %r12}, {%r2, %r3, %r4, %r5}, "
-                              "{%r6, %r7}, {%r8, %r8, %r8, %r8};\n"
+                              "    PRODUCT;\n"
                               "    st.global.u32 [%rd2], %r9;\n"
                               "    st.global.u32 [%rd2+4], %r10;\n"
                               "    st.global.u32 [%rd2+8], %r11;\n"
                               "    st.global.u32 [%rd2+12], %r12;\n"
                               "    ret;\n"
                               "}\n";
+
+typedef struct product_case {
+    const char *instruction, *operands;
+    const char *older; /* a card that does not have it */
+    int terms;
+    bool f16; /* bf16 otherwise */
+} product_case;
+
+#define RESULT "{%r9, %r10, %r11, %r12}, "
+#define ADDEND "{%r8, %r8, %r8, %r8}"
+
+static const product_case product_cases[] = {
+    {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32",
+     RESULT "{%r2, %r3, %r4, %r5}, {%r6, %r7}, " ADDEND, "sm_75", 16, false},
+    {"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
+     RESULT "{%r2, %r3, %r4, %r5}, {%r6, %r7}, " ADDEND, "sm_75", 16, true},
+    {"mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32", RESULT "{%r2, %r3}, {%r6}, " ADDEND,
+     "sm_61", 8, true}};
 
 static float a_at(int row, int k)
 {
@@ -277,13 +305,32 @@ static float b_at(int k, int column)
     return k / 2 == column ? (float)(1 + k % 2) : 0;
 }
 
-/* Two neighbours in k in one word, the lower half the first; whole numbers below 256 are whole in bf16. */
-static uint32_t word(float low, float high)
+/* Whole numbers below 256 are whole in both types. */
+static uint32_t half(bool f16, float x)
 {
-    return (uint32_t)(f32(low) >> 16 | (f32(high) & 0xFFFF0000U));
+    if (!f16)
+        return (uint32_t)(f32(x) >> 16);
+    int exponent = x > 0 ? ilogbf(x) : -15;
+    return x > 0 ? (uint32_t)((exponent + 15) * 1024 + (int)ldexpf(x, 10 - exponent) - 1024) : 0;
 }
 
-static void test_product(void)
+/* Two neighbours in k in one word, the lower half the first. */
+static uint32_t word(bool f16, float low, float high)
+{
+    return half(f16, low) | half(f16, high) << 16;
+}
+
+static void load_product(const product_case *c, const char *card)
+{
+    char text[2048];
+    const char *at = strstr(product, "PRODUCT");
+    snprintf(text, sizeof text, "%.*s%s %s%s", (int)(at - product), product, c->instruction,
+             c->operands, at + strlen("PRODUCT"));
+    memcpy(strstr(text, "sm_80"), card, strlen(card));
+    CHECK_OK(ptx_load_text(text));
+}
+
+static void test_product(const product_case *c)
 {
     uint32_t x[PTX_WARP][6], y[PTX_WARP][4];
     void *device_x, *device_y;
@@ -291,10 +338,10 @@ static void test_product(void)
         for (int i = 0; i < 6; i++) {
             int group = lane / 4, k = lane % 4 * 2 + (i < 4 ? i / 2 : i - 4) * 8;
             int row = group + i % 2 * 8;
-            x[lane][i] = i < 4 ? word(a_at(row, k), a_at(row, k + 1))
-                               : word(b_at(k, group), b_at(k + 1, group));
+            x[lane][i] = i < 4 ? word(c->f16, a_at(row, k), a_at(row, k + 1))
+                               : word(c->f16, b_at(k, group), b_at(k + 1, group));
         }
-    CHECK_OK(ptx_load_text(product));
+    load_product(c, "sm_80");
     CHECK_INT(ptx_target(), 80);
     CHECK_OK(ptx_alloc(sizeof x, &device_x));
     CHECK_OK(ptx_alloc(sizeof y, &device_y));
@@ -306,23 +353,23 @@ static void test_product(void)
         for (int i = 0; i < 4; i++) {
             int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
             float want = a_at(row, 2 * column) + 2 * a_at(row, 2 * column + 1) + 1;
-            CHECK_INT(y[lane][i], f32(want));
+            CHECK_INT(y[lane][i], f32(2 * column < c->terms ? want : 1));
         }
     CHECK_FAILS(ptx_launch("product", (ptx_size){1, 1, 1}, (ptx_size){8, 1, 1}, 0, argument),
                 POET_ERR_DEVICE, "a warp of 8 lanes");
     ptx_unload();
-    char *old = strdup(product);
-    memcpy(strstr(old, "sm_80"), "sm_75", 5);
-    CHECK_OK(ptx_load_text(old));
+    char refusal[64];
+    snprintf(refusal, sizeof refusal, "%s has no mma.sync", c->older);
+    load_product(c, c->older);
     CHECK_FAILS(ptx_launch("product", (ptx_size){1, 1, 1}, (ptx_size){8, 1, 1}, 0, argument),
-                POET_ERR_FORMAT, "sm_75 has no mma.sync");
+                POET_ERR_FORMAT, refusal);
     ptx_unload();
-    free(old);
 }
 
 int main(void)
 {
-    test_product();
+    for (size_t i = 0; i < sizeof product_cases / sizeof *product_cases; i++)
+        test_product(&product_cases[i]);
     test_integers();
     test_reals();
     test_launches();

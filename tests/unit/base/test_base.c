@@ -4,6 +4,7 @@
 #include "base/matrix.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/task.h"
 #include "base/utf8.h"
 #include "tests/support/check.h"
 
@@ -163,6 +164,30 @@ static void test_eigenvalues(void)
     CHECK(values[0] == -3);
 }
 
+static void note_done(void *user, const poet_progress *progress)
+{
+    *(double *)user = progress->done;
+}
+
+static bool always(void *user)
+{
+    (void)user;
+    return true;
+}
+
+static void test_task(void)
+{
+    double done = 0;
+    poet_task going = {.progress = note_done, .user = &done};
+    poet_task stopped = {.progress = note_done, .stop = always, .user = &done};
+    CHECK_OK(poet_task_advance(&going, "import", 3, 10, "clips"));
+    CHECK_FAILS(poet_task_advance(&stopped, "import", 4, 10, "clips"), POET_ERR_INTERRUPTED,
+                "stopped after 4 of 10 clips");
+    CHECK_CLOSE(done, 4, 0);
+    CHECK_OK(poet_task_advance(&stopped, "import", 10, 10, "clips"));
+    CHECK_OK(poet_task_advance(NULL, "import", 3, 10, "clips"));
+}
+
 static void test_utf8(void)
 {
     static const struct {
@@ -202,6 +227,7 @@ static void test_utf8(void)
 
 int main(void)
 {
+    test_task();
     test_utf8();
     test_eigenvalues();
     test_status();

@@ -223,6 +223,34 @@ static void test_plan(poet_device *device)
     CHECK(shared.memory.activations < separate.memory.activations);
 }
 
+static poet_memory memory_of(poet_device *device)
+{
+    poet_params *params;
+    poet_program *program;
+    CHECK_OK(poet_params_create(device, 3, &params));
+    poet_graph *g = poet_graph_create(params);
+    poet_result(g, "out", small_model(g));
+    CHECK_OK(poet_program_create(g, &program));
+    poet_memory memory = poet_program_memory(program);
+    poet_program_destroy(program);
+    poet_params_destroy(params);
+    return memory;
+}
+
+/* Weights that a backend packs are in the plan, and a device without memory plans what is taken. */
+static void test_packed_weights(const poet_backend *backend, bool packs)
+{
+    poet_device *device, *plan;
+    CHECK_OK(poet_device_open(backend, 0, 0, &device));
+    CHECK_OK(poet_device_plan(device, &plan));
+    poet_memory planned = memory_of(plan), taken = memory_of(device);
+    CHECK(memcmp(&planned, &taken, sizeof taken) == 0);
+    CHECK(packs ? taken.packed >= (IN + OUT) * HIDDEN * sizeof(float) : taken.packed == 0);
+    CHECK(poet_memory_total(&taken) >= taken.params + taken.packed + taken.activations);
+    poet_device_close(plan);
+    poet_device_close(device);
+}
+
 /* The model learns: the loss of a long run ends far below that of a short one. */
 static void test_learning(poet_device *device)
 {
@@ -376,6 +404,8 @@ int main(void)
     if (poet_backend_cpu()->bf16)
         test_backend(poet_backend_cpu(), POET_BF16);
     test_refused_precision(poet_backend_cpu());
+    test_packed_weights(poet_backend_ref(), false);
+    test_packed_weights(poet_backend_cpu(), true);
     rmdir(directory);
     CHECK_INT(poet_memory_get_stats().blocks, 0);
     return CHECK_RESULT();
