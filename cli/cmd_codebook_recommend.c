@@ -1,7 +1,7 @@
 /* codebook recommend: how many codes are enough for clips, and the curve that the answer stands on. */
 #include "cli/clip_source.h"
 #include "cli/cmd_codebook_internal.h"
-#include "cli/coverage_reference.h"
+#include "cli/coverage_file.h"
 #include "cli/models.h"
 #include "cli/output.h"
 #include "cli/pair.h"

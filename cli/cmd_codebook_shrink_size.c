@@ -1,6 +1,6 @@
 /* One size of codebook shrink: its folder of models, and what they lose. */
 #include "cli/cmd_codebook_shrink_internal.h"
-#include "cli/coverage_reference.h"
+#include "cli/coverage_file.h"
 #include "cli/model_card.h"
 
 #include "base/file.h"

@@ -1,7 +1,7 @@
 /* eval coverage: whether a tokenizer's codebook is enough for clips; and what its training saw, to compare them with. */
 #include "cli/clip_source.h"
 #include "cli/cmd_eval_internal.h"
-#include "cli/coverage_reference.h"
+#include "cli/coverage_file.h"
 #include "cli/models.h"
 #include "cli/output.h"
 

@@ -1,4 +1,4 @@
-#include "cli/coverage_reference.h"
+#include "cli/coverage_file.h"
 
 #include "base/file.h"
 #include "base/memory.h"

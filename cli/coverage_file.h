@@ -1,6 +1,6 @@
 /* The reference of 'eval coverage' beside a tokenizer: where it is, and making it of the clips that a tokenizer is for. */
-#ifndef POET_CLI_COVERAGE_REFERENCE_H
-#define POET_CLI_COVERAGE_REFERENCE_H
+#ifndef POET_CLI_COVERAGE_FILE_H
+#define POET_CLI_COVERAGE_FILE_H
 
 #include "base/task.h"
 #include "datasets/dataset.h"
