@@ -37,6 +37,7 @@ typedef struct painter {
     int columns, rows, h, w; /* rows of one level; pixels of the picture */
     uint8_t *pixels, *patch; /* (h,w,3), (patch,patch,3) */
     int32_t codes[POET_MAX_RESIDUAL_LEVELS];
+    const poet_task *task;
 } painter;
 
 static void paint_patch(painter *p, int level, int place)
@@ -53,20 +54,23 @@ static poet_status paint(painter *p)
 {
     const poet_tokenizer_config *c = p->config;
     const poet_grid one = {1, 1, 1, c->levels};
+    int64_t done = 0, total = (int64_t)c->levels * c->codes;
     for (int level = 0; level < c->levels; level++)
         for (int place = 0; place < c->codes; place++) {
             for (int l = 0; l < c->levels; l++)
                 p->codes[l] = p->order[(int64_t)l * c->codes + (l == level ? place : 0)].code;
             POET_TRY(poet_tokenizer_decode(p->tokenizer, p->codes, &one, p->patch));
             paint_patch(p, level, place);
+            POET_TRY(poet_task_advance(p->task, "draw codes", ++done, total, "codes"));
         }
     return POET_OK;
 }
 
-poet_status cli_codebook_picture(poet_tokenizer *tokenizer, const int64_t *counts, const char *path)
+poet_status cli_codebook_picture(poet_tokenizer *tokenizer, const int64_t *counts, const char *path,
+                                 const poet_task *task)
 {
     const poet_tokenizer_config *c = poet_tokenizer_get_config(tokenizer);
-    painter p = {.tokenizer = tokenizer, .config = c};
+    painter p = {.tokenizer = tokenizer, .config = c, .task = task};
     int cell = c->patch * ENLARGE + GAP;
     p.columns = (int)ceil(sqrt((double)c->codes * c->levels));
     p.columns = p.columns < c->codes ? p.columns : c->codes;
@@ -136,7 +140,8 @@ static poet_status inspect(cli_context *context, inspect_run *run, poet_device *
         status =
             level_figures(run->domain.counts + (int64_t)level * c->codes, c->codes, level, out);
     if (!status && run->picture)
-        status = cli_codebook_picture(run->loaded, run->domain.counts, run->picture);
+        status =
+            cli_codebook_picture(run->loaded, run->domain.counts, run->picture, &context->task);
     return cli_print_outcome(context->json, status, out);
 }
 
@@ -161,7 +166,7 @@ poet_status cmd_codebook_inspect(cli_context *context, int argc, char **argv)
             "codes of a tokenizer, for each level: codes that are used and dead, perplexity,\n"
             "and how many tokens a code has (least, tenth percentile, median, Gini\n"
             "coefficient, shares of codes with fewer than 100 and 1,300).\n"
-            "\n" CLI_DATA_HELP,
+            "\n" CLI_DATA_HELP CLI_DOMAIN_HELP,
         .examples = "codebook inspect synth:shapes --model shapes --picture codes.png\n"
                     "codebook inspect train.ptok -t tokenizer.safetensors --count 0",
         .options = options,

@@ -1,6 +1,7 @@
 /* codebook recommend: how many codes are enough for clips, and the curve that the answer stands on. */
 #include "cli/clip_source.h"
 #include "cli/cmd_codebook_internal.h"
+#include "cli/coverage_file.h"
 #include "cli/models.h"
 #include "cli/output.h"
 #include "cli/pair.h"
@@ -11,6 +12,7 @@
 #include "tokenizer/shrink.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +38,8 @@ typedef struct recommend_run {
     poet_split side;           /* that side */
     int64_t training, heldout; /* clips there are; those that are measured */
     poet_grid grid;
-    int64_t *counts; /* (levels,K) over the training clips that were read */
+    double training_psnr; /* of the tokenizer's training clips; 0: not known */
+    int64_t *counts;      /* (levels,K) over the training clips that were read */
     poet_codebook book;
     poet_merge_tree tree;
     double *whole; /* PSNR of the held-out clips with all codes */
@@ -207,33 +210,13 @@ static poet_status draw_curve(recommend_run *run)
 
 /* ---- the size of the model ---- */
 
-/* Parameters of the generator that are no rows of a code. */
-static double other_parameters(poet_generator *generator)
-{
-    int codes = poet_generator_get_config(generator)->codes;
-    poet_params *params = poet_generator_params(generator);
-    double sum = 0;
-    for (int i = 0; i < poet_params_count(params); i++) {
-        const poet_shape *shape = &poet_params_tensor(params, i)->shape;
-        bool by_code = poet_params_kind(params, i) != POET_PARAM;
-        double elements = 1;
-        for (int d = 0; d < shape->ndim; d++) {
-            elements *= (double)shape->dim[d];
-            by_code |=
-                shape->dim[d] == codes || shape->dim[d] == codes + 1; /* one more: no code yet */
-        }
-        sum += by_code ? 0 : elements;
-    }
-    return sum;
-}
-
 /* What the law of vocabularies says for the model; 0 where none is named. */
 static double law_codes(const recommend_run *run, double *parameters)
 {
     int width = poet_generator_defaults().width;
     *parameters = run->parameters;
     if (run->pair.generator && !(run->parameters > 0)) {
-        *parameters = other_parameters(run->pair.generator);
+        *parameters = poet_parameters_beside_codes(run->pair.generator);
         width = poet_generator_get_config(run->pair.generator)->width;
     }
     return *parameters > 0 ? poet_vocabulary_law(*parameters, width) : 0;
@@ -265,30 +248,58 @@ static void explain(const recommend_run *run, int at, poet_size_reason reason, c
                  r->codes, r->loss.mean, r->samples);
 }
 
-static json_t *notes_json(const recommend_run *run, poet_size_reason reason)
+static void add_note(json_t *notes, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_note(json_t *notes, const char *format, ...)
 {
-    char text[256];
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    json_array_append_new(notes, json_string(text));
+}
+
+static void note_law(int codes, double law, json_t *notes)
+{
+    if (law > 0 && (codes > 2 * law || 2 * codes < law))
+        add_note(
+            notes,
+            "the law of vocabularies would give the generator %.0f codes, %s than half or twice "
+            "as many: it is of text models that are larger, and knows nothing of these clips",
+            law, codes > 2 * law ? "fewer" : "more");
+}
+
+/* What PSNR is good depends on the clips, so they are set beside those of the training, not beside a number of decibels. */
+static void note_loss(const recommend_run *run, json_t *notes)
+{
+    static const double much = 3;
+    double loss = run->training_psnr - run->rows[0].psnr.mean;
+    if (run->training_psnr > 0 && loss > much)
+        add_note(notes,
+                 "the tokenizer draws these clips badly, %.1f dB below those of its training with "
+                 "all its codes; what fewer codes lose says little about them: see 'eval coverage'",
+                 loss);
+}
+
+static json_t *notes_json(const recommend_run *run, int codes, double law, poet_size_reason reason)
+{
     json_t *notes = json_array();
-    if (reason == POET_SIZE_FEW) {
-        snprintf(
-            text, sizeof text,
+    if (reason == POET_SIZE_FEW)
+        add_note(
+            notes,
             "these are too few clips: not even %d codes have %g tokens each; the number stands "
             "on the loss alone",
             run->rows[run->n - 1].codes, run->samples);
-        json_array_append_new(notes, json_string(text));
-    }
-    if (run->heldout < FEW_CLIPS) {
-        snprintf(text, sizeof text,
-                 "the loss is a rough guess: it was measured on %lld held-out clips",
+    if (run->heldout < FEW_CLIPS)
+        add_note(notes, "the loss is a rough guess: it was measured on %lld held-out clips",
                  (long long)run->heldout);
-        json_array_append_new(notes, json_string(text));
-    }
     if (run->every)
-        json_array_append_new(
-            notes,
-            json_string(
-                "the clips have no two sides, so every fifth clip was kept apart; where it is "
-                "like its neighbours, the loss looks smaller than it is"));
+        add_note(notes,
+                 "the clips have no two sides, so every fifth clip was kept apart; where it is "
+                 "like its neighbours, the loss looks smaller than it is");
+    note_loss(run, notes);
+    note_law(codes, law, notes);
     return notes;
 }
 
@@ -350,7 +361,7 @@ static void answer(const cli_context *context, const recommend_run *run, json_t 
         "more than have %g training tokens each",
         run->loss, run->samples);
     json_object_set_new(out, "rule", json_string(sentence));
-    json_object_set_new(out, "notes", notes_json(run, reason));
+    json_object_set_new(out, "notes", notes_json(run, run->rows[at].codes, law, reason));
     if (law > 0) {
         json_object_set_new(out, "parameters", json_real(parameters));
         json_object_set_new(out, "law_codes", json_real(law));
@@ -359,6 +370,16 @@ static void answer(const cli_context *context, const recommend_run *run, json_t 
 }
 
 /* ---- all of it ---- */
+
+static poet_status read_training_psnr(recommend_run *run)
+{
+    char *path;
+    POET_TRY(cli_model_tokenizer(run->tokenizer, run->model, &path));
+    poet_status status =
+        cli_coverage_reference_psnr(run->pair.tokenizer, path, &run->training_psnr);
+    poet_free(path);
+    return status;
+}
 
 static poet_status open_models(cli_context *context, recommend_run *run)
 {
@@ -378,6 +399,7 @@ static poet_status open_models(cli_context *context, recommend_run *run)
 static poet_status recommend(cli_context *context, recommend_run *run)
 {
     POET_TRY(open_models(context, run));
+    POET_TRY(read_training_psnr(run));
     POET_TRY(open_clips(run));
     POET_TRY(count_codes(run));
     POET_TRY(poet_codebook_create(run->pair.tokenizer, run->counts, POET_UNUSED_KEPT,

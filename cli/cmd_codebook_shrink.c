@@ -10,12 +10,14 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const methods[] = {"merge", "kmeans", "least-used", "random", "nested", NULL};
 static const char *const distances[] = {"vectors", "patches", NULL};
 
 /* ---- what it works on ---- */
 
+/* codes: those there are; 0: not known yet, and the text alone is looked at. */
 static poet_status parse_sizes(cli_shrink *run, int codes)
 {
     const char *at = run->sizes_text;
@@ -26,13 +28,13 @@ static poet_status parse_sizes(cli_shrink *run, int codes)
         if (end == at || (*end && *end != ',') || (*end == ',' && !end[1]))
             return POET_FAIL(POET_ERR_ARG, "--codes: '%.80s' is not a list of numbers like 512,256",
                              run->sizes_text);
-        if (size < 2 || size > codes)
+        if (codes && (size < 2 || size > codes))
             return POET_FAIL(POET_ERR_ARG,
-                             "--codes: %.20s is not between 2 and the %d codes there are", at,
-                             codes);
+                             "--codes: %.*s is not between 2 and the %d codes there are",
+                             (int)strcspn(at, ","), at, codes);
         if (run->n_sizes == CLI_SHRINK_SIZES)
             return POET_FAIL(POET_ERR_ARG, "--codes: more than %d sizes", CLI_SHRINK_SIZES);
-        run->sizes[run->n_sizes++] = (int)size;
+        run->sizes[run->n_sizes++] = codes ? (int)size : 0;
         at = *end ? end + 1 : end;
     }
     return POET_OK;
@@ -75,7 +77,7 @@ static poet_status check_grid(const cli_shrink *run, const char *spec, const cli
 }
 
 /* Codes that the domain never uses are dropped: there must be enough others. */
-static poet_status read_general(cli_context *context, cli_shrink *run)
+static poet_status read_general(cli_shrink *run)
 {
     const poet_tokenizer_config *c = poet_tokenizer_get_config(run->pair.tokenizer);
     cli_domain_options options = {.limit = run->limit, .data = &run->data, .task = run->task};
@@ -85,50 +87,61 @@ static poet_status read_general(cli_context *context, cli_shrink *run)
             return POET_FAIL(POET_ERR_ARG,
                              "--codes: %s uses %d codes, and no others are kept: %d is too many",
                              run->domain_name, used, run->sizes[i]);
-    return cli_domain_read(context->operands[0], run->pair.tokenizer, &options, &run->general);
+    return cli_domain_read(run->data_name, run->pair.tokenizer, &options, &run->general);
 }
 
-/* Clips of the domain with pixels, for the decoder. */
-static poet_status open_pixels(cli_shrink *run, const char *spec)
+/* A decoder can be trained on pixels alone. */
+static poet_status check_pixels(const cli_shrink *run)
 {
-    if (!cli_finetune_wanted(&run->finetune))
+    if (!cli_finetune_wanted(&run->finetune) || run->pixels.dataset)
         return POET_OK;
-    if (!poet_is_file(spec))
-        return cli_data_open(spec, &run->data, &run->pixels);
     if (!run->pair.generator)
         return POET_FAIL(POET_ERR_ARG,
-                         "%s: has codes, no pixels that a decoder could be trained on", spec);
-    poet_task_message(run->task, "%s: has codes, no pixels: the decoder stays as it is", spec);
+                         "%s: has codes, no pixels that a decoder could be trained on", run->spec);
+    poet_task_message(run->task, "%s: has codes, no pixels: the decoder stays as it is", run->spec);
     return POET_OK;
 }
 
-static poet_status read_domain(cli_context *context, cli_shrink *run)
+/* A generator that goes on without sentences forgets them. */
+static poet_status check_captions(const cli_shrink *run)
 {
-    const char *spec = run->domain_name ? run->domain_name : context->operands[0];
+    const cli_domain *d = &run->domain;
+    bool any = !run->pair.generator || !cli_finetune_wanted(&run->finetune);
+    for (int i = 0; i < d->n && !any; i++)
+        any = *d->captions[i] != 0;
+    return any ? POET_OK
+               : POET_FAIL(POET_ERR_ARG, "%s: has no captions that a generator could be trained on",
+                           run->spec);
+}
+
+static poet_status read_domain(cli_shrink *run)
+{
+    const char *spec = run->spec;
     int whole = cli_finetune_wanted(&run->finetune) ? INT_MAX : run->fit_clips;
     cli_domain_options options = {.limit = run->limit,
                                   .whole = run->pair.generator ? whole : 0,
                                   .data = &run->data,
                                   .task = run->task};
-    POET_TRY(open_pixels(run, spec));
-    POET_TRY(cli_domain_read(spec, run->pair.tokenizer, &options, &run->domain));
+    if (!poet_is_file(spec))
+        POET_TRY(cli_clip_source_open(spec, &run->data, 0, run->task, &run->pixels));
+    POET_TRY(check_pixels(run));
+    POET_TRY(run->pixels.dataset
+                 ? cli_domain_encode(spec, run->pixels.dataset, run->pair.tokenizer, &options,
+                                     &run->domain)
+                 : cli_domain_read(spec, run->pair.tokenizer, &options, &run->domain));
     POET_TRY(options.whole ? check_grid(run, spec, &run->domain) : POET_OK);
-    return run->domain_name ? read_general(context, run) : POET_OK;
+    POET_TRY(check_captions(run));
+    return run->domain_name ? read_general(run) : POET_OK;
 }
 
 static poet_status read_heldout(cli_shrink *run)
 {
     if (!run->heldout)
         return POET_OK;
-    POET_TRY(cli_data_open(run->heldout, &run->data, &run->heldout_data));
-    cli_domain_options options = {.limit = run->measure,
-                                  .whole = run->measure,
-                                  .split = POET_SPLIT_SEEN,
-                                  .data = &run->data,
-                                  .task = run->task};
+    POET_TRY(cli_clip_source_open(run->heldout, &run->data, 1, run->task, &run->heldout_pixels));
     if (!run->pair.generator)
         return POET_OK;
-    POET_TRY(cli_domain_read(run->heldout, run->pair.tokenizer, &options, &run->heldout_clips));
+    POET_TRY(cli_shrink_encode_heldout(run, run->pair.tokenizer, &run->heldout_clips));
     return check_grid(run, run->heldout, &run->heldout_clips);
 }
 
@@ -153,8 +166,8 @@ static poet_status measure_before(const cli_shrink *run, json_t *out)
     if (!run->heldout)
         return POET_OK;
     poet_status status =
-        poet_measure_reconstruction(run->pair.tokenizer, run->heldout_data, POET_SPLIT_SEEN,
-                                    (uint64_t)run->measure, run->task, &before);
+        poet_measure_reconstruction(run->pair.tokenizer, run->heldout_pixels.dataset,
+                                    POET_SPLIT_SEEN, (uint64_t)run->measure, run->task, &before);
     if (status)
         return poet_context(status, "%s", run->heldout);
     json_object_set_new(out, "psnr", json_real(before.psnr.mean));
@@ -165,9 +178,11 @@ static poet_status shrink(cli_context *context, cli_shrink *run, json_t *out)
 {
     run->task = run->finetune.task = &context->task;
     run->finetune.seed = run->seed;
+    run->data_name = context->operands[0];
+    run->spec = run->domain_name ? run->domain_name : run->data_name;
     POET_TRY(open_models(context, run));
     poet_tokenizer *old = run->pair.tokenizer;
-    POET_TRY(read_domain(context, run));
+    POET_TRY(read_domain(run));
     POET_TRY(read_heldout(run));
     double begin = poet_seconds();
     POET_TRY(poet_codebook_create(old, run->domain.counts,
@@ -175,7 +190,7 @@ static poet_status shrink(cli_context *context, cli_shrink *run, json_t *out)
                                   (poet_distance)run->distance, &run->book));
     if (run->method == POET_SHRINK_MERGE)
         POET_TRY(poet_merge_tree_create(&run->book, &run->tree));
-    json_object_set_new(out, "data", json_string(context->operands[0]));
+    json_object_set_new(out, "data", json_string(run->data_name));
     add_domain(run, out);
     json_object_set_new(out, "clips", json_integer(run->domain.clips));
     json_object_set_new(out, "method", json_string(methods[run->method]));
@@ -197,8 +212,9 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
         CLI_TEXT("codes", 'k', &run->sizes_text, "LIST", NULL, "sizes to make, e.g. 512,256,128"),
         CLI_OUTPUT("output", 'o', &run->output, "NAME", NULL,
                    "folders NAME-512, NAME-256 and so on are made"),
-        CLI_PATH("model", 'm', &run->model, "NAME", "shapes",
-                 "the model to shrink: one that came with the program, or a folder with one"),
+        CLI_PATH("model", 'm', &run->model, "NAME", NULL,
+                 "the model to shrink: one that came with the program, or a folder with one; "
+                 "without it, shapes"),
         CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
                  "a tokenizer alone, instead of a model"),
         CLI_CHOICE("method", 0, &run->method, methods, "NAME", "merge",
@@ -237,7 +253,7 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
             "any other. Nothing is trained, unless --finetune says so: then the decoder (on\n"
             "clips, half of the time) and the generator go on. Ctrl-C saves; the same\n"
             "command goes on where it stopped.\n"
-            "\n" CLI_DATA_HELP,
+            "\n" CLI_DATA_HELP CLI_DOMAIN_HELP,
         .examples = "codebook shrink synth:shapes --model shapes -k 256,128 -o small\n"
                     "codebook shrink all.ptok --domain street.ptok -m ./all -k 64 -o s\n"
                     "codebook shrink train.ptok -t tok.safetensors -k 64 -o small",
@@ -250,7 +266,12 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
         return POET_FAIL(POET_ERR_ARG, "codebook shrink wants --codes LIST and --output NAME");
     if (run->finetune.minutes > 0 && run->finetune.steps)
         return POET_FAIL(POET_ERR_ARG, "--finetune and --finetune-steps: give one of them");
-    return parse_sizes(run, INT_MAX);
+    if (run->model && run->tokenizer)
+        return POET_FAIL(POET_ERR_ARG, "--model and --tokenizer: give one of them; a tokenizer is "
+                                       "shrunk without the generator");
+    if (!run->model)
+        run->model = "shapes";
+    return parse_sizes(run, 0);
 }
 
 poet_status cmd_codebook_shrink(cli_context *context, int argc, char **argv)
@@ -261,8 +282,8 @@ poet_status cmd_codebook_shrink(cli_context *context, int argc, char **argv)
     poet_status status = shrink(context, &run, out);
     poet_merge_tree_free(&run.tree);
     poet_codebook_free(&run.book);
-    poet_dataset_close(run.heldout_data);
-    poet_dataset_close(run.pixels);
+    cli_clip_source_close(&run.heldout_pixels);
+    cli_clip_source_close(&run.pixels);
     cli_domain_free(&run.general);
     cli_domain_free(&run.heldout_clips);
     cli_domain_free(&run.domain);

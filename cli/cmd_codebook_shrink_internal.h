@@ -2,6 +2,7 @@
 #ifndef POET_CLI_CMD_CODEBOOK_SHRINK_INTERNAL_H
 #define POET_CLI_CMD_CODEBOOK_SHRINK_INTERNAL_H
 
+#include "cli/clip_source.h"
 #include "cli/finetune.h"
 #include "cli/pair.h"
 #include "generator/shrink_generator.h"
@@ -11,7 +12,9 @@
 enum { CLI_SHRINK_SIZES = 32 }; /* at most */
 
 typedef struct cli_shrink {
-    const char *output, *model, *tokenizer, *sizes_text, *heldout, *domain_name;
+    const char *data_name, *domain_name;
+    const char *spec; /* of the two what is shrunk for: the domain, where there is one */
+    const char *output, *model, *tokenizer, *sizes_text, *heldout;
     int sizes[CLI_SHRINK_SIZES], n_sizes;
     int method, distance, fit_clips, measure;
     int64_t limit, fit_rows;
@@ -25,12 +28,15 @@ typedef struct cli_shrink {
     cli_domain domain;    /* what is shrunk for */
     cli_domain general;   /* DATA, where the domain is another */
     cli_domain heldout_clips;
-    poet_dataset *heldout_data;
-    poet_dataset *
-        pixels; /* the domain's clips for training of the decoder; NULL: there are none, or none is wanted */
+    cli_clip_source pixels; /* what is shrunk for; no dataset: it is a token file */
+    cli_clip_source heldout_pixels;
     poet_codebook book;
     poet_merge_tree tree;
 } cli_shrink;
+
+/* The held-out clips in the codes of a tokenizer. */
+poet_status cli_shrink_encode_heldout(const cli_shrink *run, poet_tokenizer *tokenizer,
+                                      cli_domain *out);
 
 /* Makes the folder of one size, and adds to sizes a row of what it is and what it loses. */
 poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes);

@@ -1,5 +1,6 @@
 /* One size of codebook shrink: its folder of models, and what they lose. */
 #include "cli/cmd_codebook_shrink_internal.h"
+#include "cli/coverage_file.h"
 #include "cli/model_card.h"
 
 #include "base/file.h"
@@ -68,11 +69,27 @@ static poet_status finetune_decoder(const cli_shrink *run, const char *path, boo
     uint64_t start;
     POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &start));
     cli_finetune finetune = training_of(run, start);
-    POET_TRY(cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels, path, bf16,
-                                  &r->decoder_steps));
+    POET_TRY(cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels.dataset, path,
+                                  bf16, &r->decoder_steps));
     poet_tokenizer_destroy(r->tokenizer);
     r->tokenizer = NULL; /* as it was stored, which may be rounded */
     return poet_tokenizer_load(run->pair.device, path, &r->tokenizer);
+}
+
+/* What 'eval coverage' sets clips beside. Without pixels there are no latents, and it tells how to make one. */
+static poet_status make_reference(const cli_shrink *run, const result *r, const char *tokenizer)
+{
+    enum { REFERENCE_CLIPS = 400 };
+
+    if (!run->pixels.dataset)
+        return POET_OK;
+    char *path = cli_coverage_reference_name(tokenizer);
+    int64_t clips = run->limit && run->limit < REFERENCE_CLIPS ? run->limit : REFERENCE_CLIPS;
+    poet_status status = path ? cli_coverage_reference_make(r->tokenizer, run->pixels.dataset,
+                                                            run->spec, clips, run->task, path)
+                              : POET_ERR_NOMEM;
+    poet_free(path);
+    return status;
 }
 
 static poet_status make_tokenizer(const cli_shrink *run, result *r)
@@ -85,21 +102,53 @@ static poet_status make_tokenizer(const cli_shrink *run, result *r)
     POET_TRY(poet_tokenizer_shrink(run->pair.tokenizer, &r->remap.map, &r->tokenizer));
     name_file(r, "tokenizer", path);
     POET_TRY(poet_tokenizer_save(r->tokenizer, path, bf16, NULL, 0));
-    if (run->pixels)
+    if (run->pixels.dataset && cli_finetune_wanted(&run->finetune))
         POET_TRY(finetune_decoder(run, path, bf16, r));
+    POET_TRY(make_reference(run, r, path));
     POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &r->remap.to));
     name_file(r, "remap", path);
     return poet_remap_save(run->pair.device, path, &r->remap);
 }
 
-static poet_status finetune_generator(const cli_shrink *run, const char *path, bool bf16, result *r)
+/* The domain's old codes, mapped. Counts and captions stay the domain's: free the codes alone. */
+static poet_status remap_domain(const cli_domain *domain, const poet_shrink_map *map,
+                                cli_domain *out)
+{
+    int64_t count = domain->n * poet_grid_codes(&domain->grid);
+    *out = *domain;
+    out->codes = poet_alloc((size_t)count * sizeof *out->codes);
+    if (!out->codes)
+        return POET_ERR_NOMEM;
+    poet_shrink_map_codes(map, domain->codes, count / domain->grid.levels, out->codes);
+    return POET_OK;
+}
+
+/* On what the generator will be asked for: the clips in the codes that the smaller tokenizer gives them. */
+static poet_status train_encoded(const cli_shrink *run, const char *path, bool bf16, result *r)
 {
     cli_finetune finetune = training_of(run, r->remap.to);
-    POET_TRY(cli_finetune_generator(&finetune, run->pixels ? 0.5 : 1, run->pair.device,
-                                    &run->domain, &r->remap.map, path, bf16, &r->generator_steps));
-    poet_generator_destroy(r->generator);
-    r->generator = NULL;
-    return poet_generator_load(run->pair.device, path, &r->generator);
+    const cli_domain_options options = {
+        .limit = run->limit, .whole = INT_MAX, .data = &run->data, .task = run->task};
+    cli_domain clips;
+    poet_status status =
+        cli_domain_encode(run->spec, run->pixels.dataset, r->tokenizer, &options, &clips);
+    if (!status)
+        status = cli_finetune_generator(&finetune, 0.5, run->pair.device, &clips, path, bf16,
+                                        &r->generator_steps);
+    cli_domain_free(&clips);
+    return status;
+}
+
+/* The same without pixels. */
+static poet_status train_remapped(const cli_shrink *run, const char *path, bool bf16, result *r)
+{
+    cli_finetune finetune = training_of(run, r->remap.to);
+    cli_domain clips;
+    POET_TRY(remap_domain(&run->domain, &r->remap.map, &clips));
+    poet_status status = cli_finetune_generator(&finetune, 1, run->pair.device, &clips, path, bf16,
+                                                &r->generator_steps);
+    poet_free(clips.codes);
+    return status;
 }
 
 static poet_status make_generator(const cli_shrink *run, result *r)
@@ -118,7 +167,12 @@ static poet_status make_generator(const cli_shrink *run, result *r)
                                     run->task, &r->head, &r->keep));
     name_file(r, "generator", path);
     POET_TRY(poet_generator_save(r->generator, path, bf16, NULL, 0));
-    return cli_finetune_wanted(&run->finetune) ? finetune_generator(run, path, bf16, r) : POET_OK;
+    if (cli_finetune_wanted(&run->finetune))
+        POET_TRY(run->pixels.dataset ? train_encoded(run, path, bf16, r)
+                                     : train_remapped(run, path, bf16, r));
+    poet_generator_destroy(r->generator);
+    r->generator = NULL; /* what is measured is what was stored */
+    return poet_generator_load(run->pair.device, path, &r->generator);
 }
 
 static void add_steps(const result *r, json_t *row)
@@ -171,22 +225,34 @@ static poet_status mean_bits(poet_generator *generator, const poet_shrink_map *e
     return status;
 }
 
-static poet_status measure_generator(const cli_shrink *run, const result *r, json_t *row)
+/* The held-out clips as they are remapped without their pixels. */
+static poet_status measure_remapped(const cli_shrink *run, const result *r, json_t *row)
 {
-    const cli_domain *clips = &run->heldout_clips;
-    int64_t count = clips->n * poet_grid_codes(&clips->grid);
+    const cli_domain *old = &run->heldout_clips;
+    cli_domain clips;
     poet_mean bits, exact;
-    int32_t *codes = poet_alloc((size_t)count * sizeof *codes);
-    if (!codes)
-        return POET_ERR_NOMEM;
-    poet_shrink_map_codes(&r->remap.map, clips->codes, count / clips->grid.levels, codes);
-    poet_status status = mean_bits(r->generator, NULL, clips, codes, &bits);
+    POET_TRY(remap_domain(old, &r->remap.map, &clips));
+    poet_status status = mean_bits(r->generator, NULL, &clips, clips.codes, &bits);
     if (!status)
-        status = mean_bits(run->pair.generator, &r->remap.map, clips, clips->codes, &exact);
-    poet_free(codes);
+        status = mean_bits(run->pair.generator, &r->remap.map, old, old->codes, &exact);
+    poet_free(clips.codes);
     POET_TRY(status);
     json_object_set_new(row, "bits_per_clip", json_real(bits.mean));
     json_object_set_new(row, "bits_per_clip_exact", json_real(exact.mean));
+    return POET_OK;
+}
+
+/* And as 'eval' has them. */
+static poet_status measure_encoded(const cli_shrink *run, const result *r, json_t *row)
+{
+    cli_domain clips;
+    poet_mean bits;
+    poet_status status = cli_shrink_encode_heldout(run, r->tokenizer, &clips);
+    if (!status)
+        status = mean_bits(r->generator, NULL, &clips, clips.codes, &bits);
+    cli_domain_free(&clips);
+    POET_TRY(status);
+    json_object_set_new(row, "bits_per_clip_anew", json_real(bits.mean));
     return POET_OK;
 }
 
@@ -195,16 +261,19 @@ static poet_status measure(const cli_shrink *run, const result *r, json_t *row)
     poet_reconstruction anew, remapped;
     if (!run->heldout)
         return POET_OK;
-    POET_TRY(poet_measure_reconstruction(r->tokenizer, run->heldout_data, POET_SPLIT_SEEN,
+    POET_TRY(poet_measure_reconstruction(r->tokenizer, run->heldout_pixels.dataset, POET_SPLIT_SEEN,
                                          (uint64_t)run->measure, run->task, &anew));
     POET_TRY(poet_measure_remapped(run->pair.tokenizer, &r->remap.map, r->tokenizer,
-                                   run->heldout_data, POET_SPLIT_SEEN, (uint64_t)run->measure,
-                                   run->task, &remapped));
+                                   run->heldout_pixels.dataset, POET_SPLIT_SEEN,
+                                   (uint64_t)run->measure, run->task, &remapped));
     json_object_set_new(row, "psnr", json_real(anew.psnr.mean));
     json_object_set_new(row, "psnr_remapped", json_real(remapped.psnr.mean));
     json_object_set_new(row, "codes_used", json_integer(anew.usage.used));
     json_object_set_new(row, "perplexity", json_real(anew.usage.perplexity));
-    return r->generator ? measure_generator(run, r, row) : POET_OK;
+    if (!r->generator)
+        return POET_OK;
+    POET_TRY(measure_remapped(run, r, row));
+    return measure_encoded(run, r, row);
 }
 
 static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
@@ -231,6 +300,17 @@ static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
 static void name_folder(const cli_shrink *run, int kept, result *r)
 {
     snprintf(r->folder, sizeof r->folder, "%s-%d", run->output, kept);
+}
+
+poet_status cli_shrink_encode_heldout(const cli_shrink *run, poet_tokenizer *tokenizer,
+                                      cli_domain *out)
+{
+    const cli_domain_options options = {.limit = run->measure,
+                                        .whole = run->measure,
+                                        .split = POET_SPLIT_SEEN,
+                                        .data = &run->data,
+                                        .task = run->task};
+    return cli_domain_encode(run->heldout, run->heldout_pixels.dataset, tokenizer, &options, out);
 }
 
 void cli_shrink_forget(const cli_shrink *run, int kept)

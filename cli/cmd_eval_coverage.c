@@ -1,12 +1,12 @@
 /* eval coverage: whether a tokenizer's codebook is enough for clips; and what its training saw, to compare them with. */
 #include "cli/clip_source.h"
 #include "cli/cmd_eval_internal.h"
+#include "cli/coverage_file.h"
 #include "cli/models.h"
 #include "cli/output.h"
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "eval/coded_clip.h"
 #include "eval/coverage.h"
 
 #include <limits.h>
@@ -19,7 +19,7 @@ static const char *const splits[] = {"train", "heldout-seen", "heldout-unseen", 
 typedef struct ranked {
     poet_split split;
     uint64_t index;
-    double out, psnr;
+    double out, p99, psnr; /* p99: of distances; both of the last level */
 } ranked;
 
 typedef struct coverage_run {
@@ -107,21 +107,12 @@ static poet_status rank_clip(coverage_run *run, poet_split split, uint64_t index
     run->rank[run->set.clips] = (ranked){.split = split,
                                          .index = index,
                                          .out = levels[run->one.levels - 1].out_of_codebook,
+                                         .p99 = levels[run->one.levels - 1].p99,
                                          .psnr = run->one.psnr.mean};
     if (!run->lines)
         return POET_OK;
     poet_dataset_name(run->source.dataset, split, index, name);
     return write_line(run, name, levels);
-}
-
-static poet_status add_coded(poet_token_sample *sample, const poet_coded_clip *coded)
-{
-    int64_t places = poet_grid_codes(&coded->grid) / coded->grid.levels;
-    POET_TRY(poet_token_sample_add(sample, coded->codes, coded->distances, places));
-    sample->clips++;
-    poet_mean_add(&sample->psnr, coded->psnr);
-    poet_mean_add(&sample->ssim, coded->ssim);
-    return POET_OK;
 }
 
 static poet_status read_coded(const coverage_run *run, poet_split split, uint64_t index,
@@ -139,11 +130,11 @@ static poet_status take_clip(coverage_run *run, poet_split split, uint64_t index
     poet_token_sample_clear(&run->one);
     poet_status status = read_coded(run, split, index, &example, &coded);
     if (!status && run->reference.levels)
-        status = add_coded(&run->one, &coded);
+        status = poet_token_sample_add_clip(&run->one, &coded);
     if (!status && run->reference.levels)
         status = rank_clip(run, split, index);
     if (!status)
-        status = add_coded(&run->set, &coded);
+        status = poet_token_sample_add_clip(&run->set, &coded);
     poet_coded_clip_free(&coded);
     poet_example_free(&example);
     return status;
@@ -182,11 +173,16 @@ static poet_status take_clips(coverage_run *run)
 
 /* ---- the worst ---- */
 
+/* Where all latents of clips are within the limit, the rate does not tell them apart. */
 static int by_failure(const void *a, const void *b)
 {
     const ranked *x = a, *y = b;
     if (x->out != y->out)
         return x->out > y->out ? -1 : 1;
+    if (x->p99 != y->p99)
+        return x->p99 > y->p99 ? -1 : 1;
+    if (x->psnr != y->psnr)
+        return x->psnr < y->psnr ? -1 : 1;
     if (x->split != y->split)
         return x->split < y->split ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
@@ -236,34 +232,19 @@ static poet_status add_worst(coverage_run *run, json_t *out)
 
 /* ---- the reference ---- */
 
-/* model.safetensors -> model.coverage.json */
-static char *beside(const char *tokenizer)
-{
-    static const char extension[] = ".safetensors", own[] = ".coverage.json";
-    size_t length = strlen(tokenizer), cut = sizeof extension - 1;
-    if (length > cut && strcmp(tokenizer + length - cut, extension) == 0)
-        length -= cut;
-    char *path = poet_alloc(length + sizeof own);
-    if (path) {
-        memcpy(path, tokenizer, length);
-        memcpy(path + length, own, sizeof own);
-    }
-    return path;
-}
-
 static poet_status find_reference(coverage_run *run)
 {
     uint64_t fingerprint;
-    run->reference_found =
-        run->reference_path ? poet_strdup(run->reference_path) : beside(run->tokenizer_path);
+    run->reference_found = run->reference_path ? poet_strdup(run->reference_path)
+                                               : cli_coverage_reference_name(run->tokenizer_path);
     const char *path = run->reference_found;
     if (!path)
         return POET_ERR_NOMEM;
     if (!run->reference_path && !poet_is_file(path))
         return POET_FAIL(POET_ERR_IO,
-                         "%s: there is no such file; 'eval coverage TRAINING-CLIPS "
-                         "--save-reference' makes it from what the tokenizer was trained on",
-                         path);
+                         "%s: there is no such file; 'eval coverage TRAINING-CLIPS -t %s "
+                         "--save-reference %s' makes it from what the tokenizer was made for",
+                         path, run->tokenizer_path, path);
     POET_TRY(poet_coverage_reference_load(path, &run->reference));
     POET_TRY(poet_tokenizer_fingerprint(run->pair.tokenizer, &fingerprint));
     if (fingerprint != run->reference.tokenizer)
@@ -295,6 +276,24 @@ static poet_status save_reference(coverage_run *run, json_t *out)
 
 /* ---- all of it ---- */
 
+/* Other things may be drawn with latents that lie no farther from the codes than training's (docs/codebook.md: street). */
+static json_t *notes_json(const poet_coverage_level *last)
+{
+    static const double few = 0.05, far = 0.5;
+    char text[256];
+    json_t *notes = json_array();
+    if (last->out_of_codebook >= few || last->shift <= far)
+        return notes;
+    snprintf(
+        text, sizeof text,
+        "few latents are out of the codebook, but the use of codes has shifted by %.2f bits: what "
+        "these clips use is not what training used, and the rate alone does not vouch for them; "
+        "look at psnr_loss",
+        last->shift);
+    json_array_append_new(notes, json_string(text));
+    return notes;
+}
+
 static poet_status report(coverage_run *run, json_t *out, double *rate)
 {
     poet_coverage_level levels[POET_MAX_RESIDUAL_LEVELS];
@@ -303,6 +302,7 @@ static poet_status report(coverage_run *run, json_t *out, double *rate)
     json_object_set_new(out, "reference", json_string(run->reference_found));
     json_object_set_new(out, "out_of_codebook", json_real(*rate));
     json_object_set_new(out, "psnr_loss", json_real(run->reference.psnr - run->set.psnr.mean));
+    json_object_set_new(out, "notes", notes_json(&levels[run->set.levels - 1]));
     add_levels(run, &run->set, levels, out);
     POET_TRY(run->lines ? poet_output_commit(run->lines) : POET_OK);
     return add_worst(run, out);

@@ -219,7 +219,7 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
             "\n" CLI_DATA_HELP,
         .examples = "eval sweep synth:shapes -o sweep\n"
                     "eval sweep synth:shapes -o sweep --list\n"
-                    "eval sweep my-clips -o sweep -k 1024,256,64 --generator-steps 0",
+                    "eval sweep my-data -o sweep -k 1024,256,64 --generator-steps 0",
         .options = options,
         .json = true,
         .device = true,

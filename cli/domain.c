@@ -1,5 +1,7 @@
 #include "cli/domain.h"
 
+#include "cli/clip_source.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "codec/tokfile.h"
@@ -119,26 +121,51 @@ static poet_status read_all(reading *r)
         status = read_tokens(r, file);
         poet_tokfile_close(file);
     } else {
-        poet_dataset *dataset;
-        POET_TRY(cli_data_open(r->spec, r->options->data, &dataset));
-        status = read_dataset(r, dataset);
-        poet_dataset_close(dataset);
+        cli_clip_source source;
+        double heldout = r->options->split == POET_SPLIT_TRAIN ? 0 : 1;
+        status =
+            cli_clip_source_open(r->spec, r->options->data, heldout, r->options->task, &source);
+        if (!status)
+            status = read_dataset(r, source.dataset);
+        cli_clip_source_close(&source);
     }
-    if (!status && !r->total)
-        status = POET_FAIL(POET_ERR_ARG, "%s: has no %sclips in it", r->spec,
-                           r->options->split == POET_SPLIT_TRAIN ? "" : "held-out ");
     return status;
+}
+
+static poet_status begin(reading *r, const char *spec, poet_tokenizer *tokenizer,
+                         const cli_domain_options *options, cli_domain *out)
+{
+    const poet_tokenizer_config *c = poet_tokenizer_get_config(tokenizer);
+    *r = (reading){
+        .spec = spec, .tokenizer = tokenizer, .config = c, .options = options, .out = out};
+    *out = (cli_domain){0};
+    out->counts = poet_calloc((size_t)c->levels * (size_t)c->codes, sizeof *out->counts);
+    return out->counts ? POET_OK : POET_ERR_NOMEM;
+}
+
+static poet_status no_clips(const reading *r)
+{
+    return POET_FAIL(POET_ERR_ARG, "%s: has no %sclips in it", r->spec,
+                     r->options->split == POET_SPLIT_TRAIN ? "" : "held-out ");
 }
 
 poet_status cli_domain_read(const char *spec, poet_tokenizer *tokenizer,
                             const cli_domain_options *options, cli_domain *out)
 {
-    const poet_tokenizer_config *config = poet_tokenizer_get_config(tokenizer);
-    reading r = {
-        .spec = spec, .tokenizer = tokenizer, .config = config, .options = options, .out = out};
-    *out = (cli_domain){0};
-    out->counts = poet_calloc((size_t)config->levels * (size_t)config->codes, sizeof *out->counts);
-    return out->counts ? read_all(&r) : POET_ERR_NOMEM;
+    reading r;
+    POET_TRY(begin(&r, spec, tokenizer, options, out));
+    POET_TRY(read_all(&r));
+    return r.total ? POET_OK : no_clips(&r);
+}
+
+poet_status cli_domain_encode(const char *spec, const poet_dataset *dataset,
+                              poet_tokenizer *tokenizer, const cli_domain_options *options,
+                              cli_domain *out)
+{
+    reading r;
+    POET_TRY(begin(&r, spec, tokenizer, options, out));
+    POET_TRY(read_dataset(&r, dataset));
+    return r.total ? POET_OK : no_clips(&r);
 }
 
 /* ---- what is used ---- */

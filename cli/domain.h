@@ -23,10 +23,20 @@ typedef struct cli_domain_options {
     const poet_task *task;
 } cli_domain_options;
 
-/* spec is a token file of this tokenizer (POET_ERR_MISMATCH otherwise), or what cli_data_open takes. Free also after a
- * failure. */
+#define CLI_DOMAIN_HELP                                                                            \
+    "A folder of videos that was not imported is cut into clips of --frames frames of\n"           \
+    "--size at 8 a second, as for 'eval coverage'.\n"
+
+/* spec is a token file of this tokenizer (POET_ERR_MISMATCH otherwise), or what cli_clip_source_open takes. Free also after
+ * a failure. */
 poet_status cli_domain_read(const char *spec, poet_tokenizer *tokenizer,
                             const cli_domain_options *options, cli_domain *out);
+
+/* The same of clips that are open, which spec names. */
+poet_status cli_domain_encode(const char *spec, const poet_dataset *dataset,
+                              poet_tokenizer *tokenizer, const cli_domain_options *options,
+                              cli_domain *out);
+
 /* Of each level, how many codes are used: the fewest. */
 int cli_domain_codes_used(const cli_domain *domain, const poet_tokenizer_config *config);
 

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Steps that are measured; the first of them make what later ones find ready. */
@@ -142,7 +143,6 @@ poet_status cli_finetune_decoder(const cli_finetune *finetune, double share, poe
 
 typedef struct generator_run {
     const cli_domain *domain;
-    const poet_shrink_map *map;
     poet_sampler sampler;
     stopwatch watch;
 } generator_run;
@@ -156,8 +156,8 @@ static poet_status next_tokens(void *opaque, int64_t step, int b, int32_t *codes
     look(&run->watch, step);
     for (int i = 0; i < b; i++) {
         uint64_t at = poet_sampler_at(&run->sampler, (uint64_t)step * (uint64_t)b + (uint64_t)i);
-        poet_shrink_map_codes(run->map, d->codes + (int64_t)at * per_clip,
-                              per_clip / d->grid.levels, codes + i * per_clip);
+        memcpy(codes + i * per_clip, d->codes + (int64_t)at * per_clip,
+               (size_t)per_clip * sizeof *codes);
         captions[i] = d->captions[at];
     }
     return POET_OK;
@@ -179,14 +179,13 @@ static poet_status train_generator(const cli_finetune *finetune, poet_device *de
 }
 
 poet_status cli_finetune_generator(const cli_finetune *finetune, double share, poet_device *device,
-                                   const cli_domain *domain, const poet_shrink_map *map,
-                                   const char *file, bool bf16, int64_t *steps)
+                                   const cli_domain *domain, const char *file, bool bf16,
+                                   int64_t *steps)
 {
     char checkpoint[PATH_MAX + 64];
     poet_generator *generator = NULL;
     poet_status status = POET_OK;
-    generator_run run = {
-        .domain = domain, .map = map, .sampler = {finetune->seed, (uint64_t)domain->n}};
+    generator_run run = {.domain = domain, .sampler = {finetune->seed, (uint64_t)domain->n}};
     checkpoint_name(file, checkpoint);
     POET_TRY(known_steps(finetune, checkpoint, steps));
     if (!*steps) {

@@ -4,7 +4,6 @@
 
 #include "cli/domain.h"
 #include "generator/generator.h"
-#include "tokenizer/shrink.h"
 
 /* How long. With a time, the first steps of a copy are measured, and a run has as many as its part of the time has room
  * for; the number is in the checkpoint, so that a run that was stopped ends as it would have. With steps alone the
@@ -24,10 +23,10 @@ poet_status cli_finetune_decoder(const cli_finetune *finetune, double share, poe
                                  const poet_dataset *dataset, const char *file, bool bf16,
                                  int64_t *steps);
 
-/* The same for the generator in file, on the clips of domain, whose codes are old ones, mapped by map. */
+/* The same for the generator in file, on the whole clips of domain, in the generator's codes. */
 poet_status cli_finetune_generator(const cli_finetune *finetune, double share, poet_device *device,
-                                   const cli_domain *domain, const poet_shrink_map *map,
-                                   const char *file, bool bf16, int64_t *steps);
+                                   const cli_domain *domain, const char *file, bool bf16,
+                                   int64_t *steps);
 
 /* Removes the checkpoint of a file, once nothing will go on from it. */
 void cli_finetune_forget(const char *file);

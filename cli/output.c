@@ -72,6 +72,20 @@ static void print_row(json_t *object)
     }
 }
 
+/* The names of an object's members, above rows of them. */
+static void print_titles(json_t *object, int indent)
+{
+    const char *key, *separator = "";
+    json_t *value;
+    printf("%*s", indent, "");
+    json_object_foreach(object, key, value)
+    {
+        printf("%s%s", separator, key);
+        separator = "  ";
+    }
+    putchar('\n');
+}
+
 static void print_text_block(const char *text, int indent)
 {
     while (*text) {
@@ -92,6 +106,8 @@ static void print_member(const char *key, json_t *value, int indent)
         print_object(value, indent + INDENT);
     } else if (is_deep(value)) {
         putchar('\n');
+        if (json_is_object(json_array_get(value, 0)))
+            print_titles(json_array_get(value, 0), indent + INDENT);
         for (size_t i = 0; i < json_array_size(value); i++) {
             printf("%*s", indent + INDENT, "");
             print_row(json_array_get(value, i));

@@ -12,7 +12,7 @@
 poet_status cli_print_json(json_t *value);
 
 /* A line "key: value" for each scalar; an object's members indented under its key; a list of
- * scalars on one line, a list of objects with one line each; a text of several lines as it is. */
+ * scalars on one line, a list of objects with one line each, below the names of the first one's members; a text of several lines as it is. */
 poet_status cli_print_text(json_t *value);
 
 /* The one that --json decides. */

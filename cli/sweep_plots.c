@@ -139,12 +139,20 @@ static bool gather(const sweep_rows *rows, const plot *p, sweep_method method, i
     return out->seeds > 0;
 }
 
-/* A block of lines "x y low high" for each method that has points, and the range of y where they are all alike, which
- * gnuplot warns of. False: there is nothing to plot. */
+/* The range of an axis: gnuplot warns of one whose values are all alike, and is given one around them then. */
+static void write_range(char axis, double low, double high, double from, double to, FILE *script)
+{
+    if (low < high)
+        fprintf(script, "set autoscale %c\n", axis);
+    else if (low == high)
+        fprintf(script, "set %crange [%.9g:%.9g]\n", axis, from, to);
+}
+
+/* A block of lines "x y low high" for each method that has points, and the ranges. False: there is nothing to plot. */
 static bool write_points(const sweep_plan *plan, const sweep_rows *rows, const plot *p,
                          FILE *script)
 {
-    double low = INFINITY, high = -INFINITY;
+    double low = INFINITY, high = -INFINITY, left = INFINITY, right = -INFINITY;
     fprintf(script, "$points << EOD\n");
     for (int m = 0; m < SWEEP_METHODS; m++) {
         int own = 0;
@@ -155,15 +163,15 @@ static bool write_points(const sweep_plan *plan, const sweep_rows *rows, const p
             fprintf(script, "%.9g %.9g %.9g %.9g\n", at.x, at.y, at.low, at.high);
             low = fmin(low, at.low);
             high = fmax(high, at.high);
+            left = fmin(left, at.x);
+            right = fmax(right, at.x);
             own++;
         }
         fprintf(script, own ? "\n\n" : "");
     }
     fprintf(script, "EOD\n");
-    if (low < high)
-        fprintf(script, "set autoscale y\n");
-    else if (low == high)
-        fprintf(script, "set yrange [%.9g:%.9g]\n", low - 1, high + 1);
+    write_range('x', left, right, left / 2, 2 * right, script); /* its scale is logarithmic */
+    write_range('y', low, high, low - 1, high + 1, script);
     return low <= high;
 }
 

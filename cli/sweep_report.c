@@ -153,6 +153,24 @@ static void write_methods(const sweep_plan *plan, FILE *out)
     fprintf(out, "</dl>\n");
 }
 
+/* gnuplot gives parts of every plot the same names, which are made different in one page. */
+static void write_svg(const char *text, int number, FILE *out)
+{
+    static const char *const marks[] = {" id='", " id=\"", "href='#", "url(#"};
+    while (*text) {
+        size_t length = 0;
+        for (size_t i = 0; i < sizeof marks / sizeof *marks && !length; i++)
+            if (strncmp(text, marks[i], strlen(marks[i])) == 0)
+                length = strlen(marks[i]);
+        if (length)
+            fprintf(out, "%.*splot%d-", (int)length, text, number);
+        else
+            putc(*text, out);
+        text += length ? length : 1;
+    }
+    putc('\n', out);
+}
+
 static poet_status write_plots(const sweep_plan *plan, int n, FILE *out)
 {
     fprintf(out, "<h2>Plots</h2>\n");
@@ -166,7 +184,7 @@ static poet_status write_plots(const sweep_plan *plan, int n, FILE *out)
         snprintf(path, sizeof path, "%s/plots/plot-%d.svg", plan->folder, i);
         POET_TRY(poet_file_read(path, MAX_PLOT, &text, &size));
         const char *svg = strstr((const char *)text, "<svg"); /* without the XML declaration */
-        fprintf(out, "%s\n", svg ? svg : "");
+        write_svg(svg ? svg : "", i, out);
         poet_free(text);
     }
     fprintf(out, "</div>\n");

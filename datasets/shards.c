@@ -61,8 +61,10 @@ static poet_status no_manifest(const char *folder)
 {
     if (access(folder, F_OK) != 0)
         return POET_FAIL(POET_ERR_IO, "%s: cannot be opened: %s", folder, strerror(errno));
-    return POET_FAIL(POET_ERR_IO, "%s: holds no imported dataset (no %s)", folder,
-                     POET_MANIFEST_NAME);
+    return POET_FAIL(POET_ERR_IO,
+                     "%s: holds no imported dataset (no %s); 'pocketpoet import' makes one of a "
+                     "folder of videos",
+                     folder, POET_MANIFEST_NAME);
 }
 
 static poet_status open_parts(poet_shards *s)

@@ -111,6 +111,16 @@ void poet_token_sample_free(poet_token_sample *sample)
     *sample = (poet_token_sample){0};
 }
 
+poet_status poet_token_sample_add_clip(poet_token_sample *sample, const poet_coded_clip *coded)
+{
+    int64_t places = poet_grid_codes(&coded->grid) / coded->grid.levels;
+    POET_TRY(poet_token_sample_add(sample, coded->codes, coded->distances, places));
+    sample->clips++;
+    poet_mean_add(&sample->psnr, coded->psnr);
+    poet_mean_add(&sample->ssim, coded->ssim);
+    return POET_OK;
+}
+
 void poet_token_sample_clear(poet_token_sample *sample)
 {
     size_t bytes = (size_t)sample->levels * (size_t)sample->codes * sizeof *sample->counts;

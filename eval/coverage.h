@@ -7,6 +7,7 @@
 #ifndef POET_EVAL_COVERAGE_H
 #define POET_EVAL_COVERAGE_H
 
+#include "eval/coded_clip.h"
 #include "eval/coverage_reference.h"
 #include "eval/metrics.h"
 
@@ -53,6 +54,9 @@ void poet_token_sample_free(poet_token_sample *sample);
 /* n more tokens: codes (n,levels), each below K, and distances (n,levels), not negative. */
 poet_status poet_token_sample_add(poet_token_sample *sample, const int32_t *codes,
                                   const float *distances, int64_t n);
+
+/* A clip and its tokens. */
+poet_status poet_token_sample_add_clip(poet_token_sample *sample, const poet_coded_clip *coded);
 
 /* Empty again; its memory is kept. */
 void poet_token_sample_clear(poet_token_sample *sample);

@@ -23,3 +23,22 @@ double poet_vocabulary_law(double parameters, double width)
     const double exponent = 0.83, words = 6144, row = 512, smallest = 33e6;
     return words * row / width * pow(parameters / smallest, exponent);
 }
+
+double poet_parameters_beside_codes(poet_generator *generator)
+{
+    int codes = poet_generator_get_config(generator)->codes;
+    poet_params *params = poet_generator_params(generator);
+    double sum = 0;
+    for (int i = 0; i < poet_params_count(params); i++) {
+        const poet_shape *shape = &poet_params_tensor(params, i)->shape;
+        bool by_code = poet_params_kind(params, i) != POET_PARAM;
+        double elements = 1;
+        for (int d = 0; d < shape->ndim; d++) {
+            elements *= (double)shape->dim[d];
+            by_code |=
+                shape->dim[d] == codes || shape->dim[d] == codes + 1; /* one more: no code yet */
+        }
+        sum += by_code ? 0 : elements;
+    }
+    return sum;
+}

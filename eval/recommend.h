@@ -11,7 +11,7 @@
 #ifndef POET_EVAL_RECOMMEND_H
 #define POET_EVAL_RECOMMEND_H
 
-#include "base/status.h"
+#include "generator/generator.h"
 
 #define POET_ENOUGH_SAMPLES 1300
 
@@ -39,5 +39,8 @@ int poet_size_choose(const poet_codebook_size *curve, int n, double loss, double
  *
  * They fit 33 million to 3 billion; below that it is extrapolated, and nobody has fitted video. */
 double poet_vocabulary_law(double parameters, double width);
+
+/* Parameters of the generator that are no rows of a code. */
+double poet_parameters_beside_codes(poet_generator *generator);
 
 #endif

@@ -63,6 +63,8 @@ for k in 16 6; do
   works decode train-$k.ptok -t small-$k/tokenizer.safetensors -i 3 -o back.png
   works generate "a red circle" --model ./small-$k -o clip.png
   works eval "${data[@]}" --model ./small-$k --count 2 --captions 0
+  refuses 1 "'eval coverage TRAINING-CLIPS -t small-$k/tokenizer.safetensors --save-reference small-$k/tokenizer.coverage.json'" \
+    eval coverage "${data[@]}" -t small-$k/tokenizer.safetensors
   works train-generator train-$k.ptok -t small-$k/tokenizer.safetensors "${tiny[@]}" --steps 2 -o again.safetensors
 done
 # The same again is the same to the byte; one size more changes nothing.
@@ -80,6 +82,9 @@ for method in kmeans least-used random nested; do
   works codebook remap train.ptok -m $method-8/remap.safetensors -o $method.ptok
   works decode $method.ptok -t $method-8/tokenizer.safetensors -o back.png
   [ ! -e $method-8/generator.safetensors ] || fail "a generator from nothing"
+  # Shrunk for clips with pixels, it has a reference: of these clips, of which one latent in a hundred is above the limit.
+  works eval coverage "${data[@]}" -t $method-8/tokenizer.safetensors --split train --json
+  [[ $stdout == *'"clips": 40'*'"out_of_codebook": 0.01'*'"psnr_loss": 0.0'* ]] || fail "the reference of $method-8: $stdout"
 done
 
 # For a part of what the model was made for: what that never uses is gone, and how much of the rest that was is said.
@@ -101,6 +106,8 @@ refuses 2 "domain.ptok uses $used codes, and no others are kept: $((used + 1)) i
 # Training on: by steps it is the same twice; interrupted, it goes on.
 works codebook shrink "${data[@]}" --model ./model -k 6 -o tuned --finetune-steps 4 --json
 [[ $stdout == *'"decoder_steps": 4'*'"generator_steps": 4'* ]] || fail "fine-tuning: $stdout"
+works eval coverage "${data[@]}" -t tuned-6/tokenizer.safetensors --split train --json
+[[ $stdout == *'"out_of_codebook": 0.01'*'"psnr_loss": 0.0'* ]] || fail "the reference of a decoder that was trained on: $stdout"
 works codebook shrink "${data[@]}" --model ./model -k 6,5 -o tuned-again --finetune-steps 4
 for file in tokenizer generator remap; do
   cmp -s tuned-6/$file.safetensors tuned-again-6/$file.safetensors || fail "$file.safetensors: tuned twice, it differs"
@@ -120,6 +127,11 @@ before=$(find stopped-6 | sort)
 run codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 --method kmeans --quiet
 [[ $status = 1 && $stderr == *"use the same options, or another output"* ]] || fail "another start went on: $stderr"
 [ "$before" = "$(find stopped-6 | sort)" ] || fail "a refusal changed the folder: $(find stopped-6)"
+# Bits of clips that are encoded anew are those that eval finds.
+works codebook shrink "${data[@]}" --model ./model -k 6 -o bits --heldout "${data[@]}" --measure 4 --json
+bits=$(sed -n 's/.*"bits_per_clip_anew": \([0-9.]*\).*/\1/p' <<<"$stdout")
+works eval "${data[@]}" --model ./bits-6 --count 4 --captions 0 --json
+[ -n "$bits" ] && [[ $stdout == *"\"bits_per_clip\": $bits"* ]] || fail "bits of clips encoded anew: $bits: $stdout"
 # A token file has no pixels.
 works codebook shrink train.ptok --model ./model -k 6 -o blind --finetune-steps 2 --json
 [[ $stdout != *decoder_steps* && $stdout == *'"generator_steps": 2'* ]] || fail "a decoder trained on codes: $stdout"
@@ -164,6 +176,17 @@ works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --loss 0 --
 # Rows of the default width, 256: 6,144 words of 512 are 12,288.
 works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --parameters 33e6 --json
 [[ $stdout == *'"law_codes": 12288.0'*'"of_law": 0.0026041'* ]] || fail "the law of vocabularies: $stdout"
+[[ $stdout == *"would give the generator 12288 codes, more than half or twice"* ]] || fail "no note on the law: $stdout"
+# Rows of 256 numbers: 12,288 (N / 33 million)^0.83 is 24 at 18,100.
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --parameters 18100 --json
+[[ $stdout == *'"law_codes": 24.'* && $stdout != *"would give the generator"* ]] || fail "a note on a law that is near: $stdout"
+# Clips that lose much more than those of the training, which the reference beside the tokenizer knows.
+works eval coverage "${data[@]}" -t model/tokenizer.safetensors --save-reference model/tokenizer.coverage.json
+works codebook recommend "${data[@]}" -t model/tokenizer.safetensors --json
+[[ $stdout != *"draws these clips badly"* ]] || fail "a note on clips like those of the training: $stdout"
+works codebook recommend synth:digits1 "${data[@]:1}" -t model/tokenizer.safetensors --json
+[[ $stdout == *"draws these clips badly"* ]] || fail "no note on clips that are drawn badly: $stdout"
+rm model/tokenizer.coverage.json
 works codebook recommend "${data[@]}" --model ./model
 [[ $stdout == *"recommended: "*"parameters: "*"tokens/code"*"of law"* ]] || fail "codebook recommend as text: $stdout"
 with_model=$(grep law_codes <<<"$stdout")
@@ -176,6 +199,16 @@ works codebook recommend one-side -t model/tokenizer.safetensors --json
 [[ $stdout == *'"clips": 24'*'"heldout_clips": 6'*"every fifth clip was kept apart"* ]] || fail "clips of one side: $stdout"
 works codebook recommend videos/train -t model/tokenizer.safetensors --size 32 --frames 5 --json
 [[ $stdout == *'"recommended"'* && $stdout != *"every fifth"* ]] || fail "a folder of videos: $stdout"
+# Shrinking takes a folder as it is, too, for all that it reads.
+works codebook shrink videos/train -t model/tokenizer.safetensors -k 8 -o raw --heldout videos/train --measure 3 --size 32 --frames 5 --json
+[[ $stdout == *'"clips": 30'*'"psnr"'* ]] || fail "shrunk for a folder of videos: $stdout"
+works codebook shrink train.ptok -t model/tokenizer.safetensors --domain videos/train -k 4 -o raw --size 32 --frames 5 --json
+[[ $stdout == *'"domain": "videos/train"'*'"clips": 30'* ]] || fail "a folder of videos as the domain: $stdout"
+works codebook inspect videos/train -t model/tokenizer.safetensors --size 32 --frames 5 --json
+[[ $stdout == *'"clips": 30'* ]] || fail "codebook inspect of a folder of videos: $stdout"
+refuses 1 "holds no imported dataset (no manifest.json); 'pocketpoet import' makes one" eval videos/train --model ./model
+refuses 2 "videos/train: has no captions that a generator could be trained on" \
+  codebook shrink videos/train --model ./model -k 8 -o x --size 32 --frames 5 --finetune-steps 1 --quiet
 
 # ---- what is refused ----
 
@@ -195,6 +228,11 @@ for list in 8,x 8, ,8 8.5 "8 4"; do
   refuses 2 "--codes" codebook shrink train.ptok --model ./model -k "$list" -o x
 done
 refuses 2 "--codes: 33 is not between 2 and the 32 codes" codebook shrink train.ptok --model ./model -k 33 -o x
+for k in 0 -5 99999999999999999999; do
+  refuses 2 "--codes: $k is not between 2 and the 32 codes" codebook shrink train.ptok --model ./model -k $k -o x
+done
+refuses 2 "--model and --tokenizer: give one of them" \
+  codebook shrink train.ptok --model ./model -t model/tokenizer.safetensors -k 8 -o x
 refuses 2 "--codes: 1 is not between" codebook shrink train.ptok --model ./model -k 8,1 -o x
 refuses 1 "train-16.ptok" codebook shrink train-16.ptok --model ./model -k 8 -o x
 refuses 1 "train-16.ptok" codebook inspect train-16.ptok --model ./model

@@ -20,7 +20,7 @@ done < <(sed -n 's/^  \(pocketpoet .*\)/\1/p' <<<"$page")
 
 # ---- the reference ----
 
-refuses 1 "model/tokenizer.coverage.json: there is no such file; 'eval coverage TRAINING-CLIPS --save-reference'" \
+refuses 1 "model/tokenizer.coverage.json: there is no such file; 'eval coverage TRAINING-CLIPS -t $tokenizer --save-reference model/tokenizer.coverage.json'" \
   eval coverage "${data[@]}" -t $tokenizer
 works eval coverage "${data[@]}" -t $tokenizer --save-reference model/tokenizer.coverage.json --json
 # 40 clips of 2 x 4 x 4 codes.
@@ -44,6 +44,20 @@ done
 works inspect worst/worst-01.png
 # Two times of 32 pixels, four to one, and a gap; three rows.
 [[ $stdout == *"size: 258, 388"* ]] || fail "the picture: $stdout"
+# What lies near the codes may still be another thing.
+works eval coverage synth:digits1 "${data[@]:1}" -t $tokenizer --json
+[[ $stdout == *'"notes": ['*"the rate alone does not vouch for them"* ]] || fail "no note on other clips of a low rate: $stdout"
+works eval coverage "${data[@]}" -t $tokenizer --split train --json
+[[ $stdout == *'"notes": []'* ]] || fail "a note on training itself: $stdout"
+# The worst are those of the highest rate, of the greatest distances, of the least PSNR.
+works eval coverage "${data[@]}" --model ./model --worst 8 --json
+worst=$(sed -n '/"worst"/,$s/.*"clip": "\(.*\)".*/\1/p' <<<"$stdout")
+number='": \([-0-9.e]*\)'
+expected=$(sed "s/.*\"clip\": \"\([^\"]*\)\", \"out_of_codebook$number, \"psnr$number.*\"distance_p99$number.*/\1 \2 \4 \3/" clips.jsonl |
+  sort -k2,2gr -k3,3gr -k4,4g | cut -d' ' -f1)
+[ "$worst" = "$expected" ] || fail "the worst clips: $worst, not $expected"
+works eval coverage "${data[@]}" -t $tokenizer
+[[ $stdout == *"  rarefaction:"*"tokens  codes  training"* ]] || fail "a table without titles: $stdout"
 works eval coverage "${data[@]}" -t $tokenizer --count 3
 [[ $stdout == *"clips: 3"*"worst:"*"heldout-seen/"* ]] || fail "eval coverage as text: $stdout"
 

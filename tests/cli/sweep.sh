@@ -222,6 +222,14 @@ works synth shapes -o videos -n 4 --heldout 1 --size 32 --frames 5
 works import videos/train -o one-side --size 32 --frames 5 --heldout 0 --uncaptioned
 refuses 2 "one-side: has no held-out clips" eval sweep one-side -o lost
 
+# One K alone, and parts of plots that have the same names.
+if command -v gnuplot >/dev/null; then
+  works "${sweep[@]}" -m fsq -k 16 --generator-steps 0 --feature-steps 0 --distribution 0 -o single
+  [[ $(cat single/plots/gnuplot.printed) != *[Ww]arning* && $stderr != *[Ww]arning* ]] || fail "gnuplot: $stderr"
+  [ -z "$(grep -o " id=['\"][^'\"]*" single/report.html | sort | uniq -d)" ] || fail "names that are twice in report.html"
+  [ "$(grep -c "href='#plot0-gpPt" single/report.html)" -gt 0 ] || fail "points without their shapes"
+fi
+
 # Options that made nothing do not bind those that follow.
 misspelt=("${sweep[@]}" -m fsq -k 16 --generator-steps 0 --feature-steps 0 --distribution 0 -o misspelt)
 run "${misspelt[@]}" --tokenizer-options "--widht 8" --quiet
