@@ -58,7 +58,8 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
             "  captions.jsonl   one object a line: {\"file\", \"caption\", \"split\", "
             "\"attributes\"}\n"
             "  captions.csv     a header line: file,caption,split\n"
-            "  clip.txt         beside clip.mp4\n"
+            "  clip.txt         beside clip.mp4, or beside clip of any other kind\n"
+            "A file in captions may also be a folder of PNG files, or walk/%03d.png.\n"
             "\n"
             "Files that can not be used are named, counted and left out. All clips of one\n"
             "video are on the same side of the split. After Ctrl-C the same command goes on.",

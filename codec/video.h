@@ -47,6 +47,9 @@ typedef struct poet_video_info {
     int64_t source_frames; /* in the file, estimated when it does not tell; 0 when unknown */
 } poet_video_info;
 
+/* Whether a path is a directory with PNG files in it, or a pattern that files fit. */
+bool poet_video_is_sequence(const char *path);
+
 /* Reads a clip at once. options may be NULL. Fails with POET_ERR_IO (missing, not a file),
  * POET_ERR_FORMAT (no video in it, or damaged) or POET_ERR_NOMEM (above the limits). */
 poet_status poet_video_read(const char *path, const poet_video_options *options, poet_clip *out);
