@@ -240,7 +240,8 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
         return POET_FAIL(POET_ERR_ARG, "codebook shrink wants --codes LIST and --output NAME");
     if (run->finetune.minutes > 0 && run->finetune.steps)
         return POET_FAIL(POET_ERR_ARG, "--finetune and --finetune-steps: give one of them");
-    return parse_sizes(run, INT_MAX);
+    POET_TRY(parse_sizes(run, INT_MAX));
+    return cli_shrink_can_write(run);
 }
 
 poet_status cmd_codebook_shrink(cli_context *context, int argc, char **argv)
