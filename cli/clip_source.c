@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "cli/output.h"
 #include "datasets/import.h"
 
 #include <dirent.h>
@@ -26,8 +27,7 @@ poet_status cli_is_video_folder(const char *spec, bool *out)
 
 static poet_status make_temporary(char **out)
 {
-    const char *parent = getenv("TMPDIR");
-    *out = poet_path_join(parent && *parent ? parent : "/tmp", "pocketpoet-XXXXXX");
+    *out = poet_path_join(cli_temporary_folder(), "pocketpoet-XXXXXX");
     if (!*out)
         return POET_ERR_NOMEM;
     if (mkdtemp(*out))

@@ -72,6 +72,12 @@ for key in psnr ssim codes codes_used perplexity bits_per_clip caption_accuracy 
   [[ $stdout == *"\"$key\""* ]] || fail "eval --json has no $key: $stdout"
 done
 
+works eval "${data[@]}" --model ./model --count 1 --captions 1 --json
+[[ $stdout == *'"bits_per_clip_interval": null'* ]] || fail "one clip has an interval: $stdout"
+export TMPDIR=nowhere
+refuses 1 "nowhere/pocketpoet-bench-" bench --model ./model --only generate
+unset TMPDIR
+
 # A reader that is learned from a dataset's clips, and with it the captions of the dataset.
 works synth shapes -o clips -n 20 --heldout 2 --size 32 --frames 5
 # The first of four held-out captions leaves the colour open.

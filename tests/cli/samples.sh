@@ -34,3 +34,12 @@ imports_again() {
 
 imports_again "import import train-tokenizer train-tokenizer" sprites.sh clips model work
 imports_again "import import train-reader train-reader" figures.sh figures.md clips figures
+
+# A picture is not its own contact sheet.
+sed -i '2s/.*/echo "$*" >>log/' program
+: >log
+for clip in out.png out.mp4; do
+  "$root/samples/quickstart.sh" "a red circle" $clip >said 2>&1 || true
+done
+[ "$(cat log)" = "generate a red circle --output out.png --sheet out-sheet.png
+generate a red circle --output out.mp4 --sheet out.png" ] || { echo "quickstart.sh: $(cat log)"; exit 1; }
