@@ -3,8 +3,12 @@
 #include "base/memory.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -183,6 +187,34 @@ void poet_output_destroy(poet_output *output)
     poet_free(output);
 }
 
+/* The process of "NAME.PID.tmp"; 0 where a name is none of these. */
+static pid_t writer_of(const char *file, const char *name)
+{
+    char *end;
+    size_t length = strlen(name);
+    if (strncmp(file, name, length) != 0 || file[length] != '.')
+        return 0;
+    long process = strtol(file + length + 1, &end, 10);
+    return process > 0 && process <= INT_MAX && strcmp(end, ".tmp") == 0 ? (pid_t)process : 0;
+}
+
+void poet_output_clean(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = poet_strdup(slash ? path : ".");
+    if (folder && slash)
+        folder[slash - path + 1] = 0;
+    DIR *open = folder ? opendir(folder) : NULL;
+    for (struct dirent *entry; open && (entry = readdir(open));) {
+        pid_t process = writer_of(entry->d_name, name);
+        if (process && kill(process, 0) != 0 && errno == ESRCH)
+            unlinkat(dirfd(open), entry->d_name, 0);
+    }
+    if (open)
+        closedir(open);
+    poet_free(folder);
+}
+
 poet_status poet_make_directory(const char *path)
 {
     char *copy = poet_strdup(path);
@@ -202,6 +234,29 @@ poet_status poet_make_directory(const char *path)
     poet_free(copy);
     if (!status && !poet_is_directory(path))
         status = POET_FAIL(POET_ERR_IO, "%s: exists and is not a directory", path);
+    return status;
+}
+
+poet_status poet_can_make_directory(const char *path)
+{
+    char *there = poet_strdup(path);
+    size_t length = there ? strlen(there) : 0;
+    if (!there)
+        return POET_ERR_NOMEM;
+    while (length && access(there, F_OK) != 0) {
+        while (length && there[length - 1] != '/')
+            length--;
+        while (length && there[length - 1] == '/')
+            length--;
+        there[length] = 0;
+    }
+    const char *nearest = length ? there : path[0] == '/' ? "/" : ".";
+    poet_status status = POET_OK;
+    if (!poet_is_directory(nearest))
+        status = POET_FAIL(POET_ERR_IO, "%s: exists and is not a directory", nearest);
+    else if (access(nearest, W_OK | X_OK) != 0)
+        status = io_error(path, "cannot be written");
+    poet_free(there);
     return status;
 }
 

@@ -40,8 +40,14 @@ poet_status poet_output_write(poet_output *output, const void *bytes, size_t cou
 poet_status poet_output_commit(poet_output *output);
 void poet_output_destroy(poet_output *output);
 
+/* Removes the temporary files that killed processes of this machine have left for path. It reads the whole directory: once for
+ * what a command writes, not for each of many files. */
+void poet_output_clean(const char *path);
+
 /* Creates a directory and its parents; fine when it exists. */
 poet_status poet_make_directory(const char *path);
+/* Whether the above could, as far as can be told, and files be written there; nothing is made. */
+poet_status poet_can_make_directory(const char *path);
 bool poet_is_directory(const char *path);
 bool poet_is_file(const char *path);
 

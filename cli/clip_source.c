@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "cli/output.h"
 #include "datasets/import.h"
 
 #include <dirent.h>
@@ -10,8 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A folder in which import has not begun to make a dataset. */
-static poet_status is_video_folder(const char *spec, bool *out)
+poet_status cli_is_video_folder(const char *spec, bool *out)
 {
     static const char *const names[] = {"manifest.json", "import.json"};
     *out = poet_is_directory(spec);
@@ -27,8 +27,7 @@ static poet_status is_video_folder(const char *spec, bool *out)
 
 static poet_status make_temporary(char **out)
 {
-    const char *parent = getenv("TMPDIR");
-    *out = poet_path_join(parent && *parent ? parent : "/tmp", "pocketpoet-XXXXXX");
+    *out = poet_path_join(cli_temporary_folder(), "pocketpoet-XXXXXX");
     if (!*out)
         return POET_ERR_NOMEM;
     if (mkdtemp(*out))
@@ -63,7 +62,7 @@ poet_status cli_clip_source_open(const char *spec, const cli_data *data, double 
 {
     bool videos;
     *out = (cli_clip_source){0};
-    POET_TRY(is_video_folder(spec, &videos));
+    POET_TRY(cli_is_video_folder(spec, &videos));
     return videos ? import_folder(spec, data, heldout, task, out)
                   : cli_data_open(spec, data, &out->dataset);
 }

@@ -16,6 +16,9 @@ typedef struct cli_clip_source {
     char *temporary; /* where the folder's clips are kept until close; NULL: none */
 } cli_clip_source;
 
+/* Whether it is a folder in which import has not begun to make a dataset. */
+poet_status cli_is_video_folder(const char *spec, bool *out);
+
 /* heldout: the share of a folder's videos to keep apart, 0..1; a dataset has its own splits. Clips of a folder go to $TMPDIR
  * (else /tmp) meanwhile. Close also after a failure. */
 poet_status cli_clip_source_open(const char *spec, const cli_data *data, double heldout,

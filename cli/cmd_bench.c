@@ -10,6 +10,7 @@
 #include "codec/video.h"
 #include "compute/backend.h"
 
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -229,8 +230,9 @@ done:
 
 static poet_status bench_generate(cli_context *context, const bench_run *run, json_t *out)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/tmp/pocketpoet-bench-%ld.mp4", (long)getpid());
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/pocketpoet-bench-%ld.mp4", cli_temporary_folder(),
+             (long)getpid());
     double best = 1e9, begun = poet_seconds();
     cli_joules energy;
     int clips = 0;

@@ -271,7 +271,8 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
                                        "shrunk without the generator");
     if (!run->model)
         run->model = "shapes";
-    return parse_sizes(run, 0);
+    POET_TRY(parse_sizes(run, 0));
+    return cli_shrink_can_write(run);
 }
 
 poet_status cmd_codebook_shrink(cli_context *context, int argc, char **argv)

@@ -38,7 +38,10 @@ typedef struct cli_shrink {
 poet_status cli_shrink_encode_heldout(const cli_shrink *run, poet_tokenizer *tokenizer,
                                       cli_domain *out);
 
-/* Makes the folder of one size, and adds to sizes a row of what it is and what it loses. */
+/* Whether the folders of all sizes could be made; for asking before the work. */
+poet_status cli_shrink_can_write(const cli_shrink *run);
+
+/* Makes the folder of one size (on failure none stays that was not there), and adds to sizes a row of what it is and what it loses. */
 poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes);
 
 /* Removes what the training of one size left behind: once all sizes are done, so that a command that was stopped trains

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct result {
     char folder[PATH_MAX];
@@ -324,12 +325,38 @@ void cli_shrink_forget(const cli_shrink *run, int kept)
     cli_finetune_forget(path);
 }
 
+/* Of a size that failed, so that no half of a model is left. */
+static void remove_begun(const result *r)
+{
+    static const char *const files[] = {"tokenizer", "remap", "generator"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        file_name path;
+        name_file(r, files[i], path);
+        cli_finetune_forget(path);
+        unlink(path);
+    }
+    rmdir(r->folder);
+}
+
+poet_status cli_shrink_can_write(const cli_shrink *run)
+{
+    for (int i = 0; i < run->n_sizes; i++) {
+        result r = {.tokenizer = NULL};
+        name_folder(run, run->sizes[i], &r);
+        POET_TRY(poet_can_make_directory(r.folder));
+    }
+    return POET_OK;
+}
+
 poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes)
 {
     result r = {.tokenizer = NULL};
     json_t *row = json_object();
     name_folder(run, kept, &r);
+    bool there = poet_is_directory(r.folder);
     poet_status status = make_size(run, kept, &r, row);
+    if (status && status != POET_ERR_INTERRUPTED && !there)
+        remove_begun(&r);
     json_object_set_new(sizes, strrchr(r.folder, '-') + 1, row);
     poet_shrink_map_free(&r.remap.map);
     poet_generator_destroy(r.generator);

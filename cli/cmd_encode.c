@@ -1,9 +1,10 @@
-/* encode and decode: clips to token files and back. */
+/* encode: clips to token files. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "cli/data_options.h"
+#include "cli/clip_source.h"
 #include "cli/device.h"
 #include "cli/output.h"
+#include "cli/video_options.h"
 #include "codec/tokfile.h"
 #include "codec/video.h"
 #include "tokenizer/tokenizer.h"
@@ -14,9 +15,12 @@ static const char *const splits[] = {"train", "heldout-seen", "heldout-unseen", 
 
 typedef struct encode_run {
     const char *output, *model;
-    int split, pictures;
+    int split, pictures, fit;
     int64_t limit;
+    double fps;
+    cli_size size;
     cli_data data;
+    bool video;
     poet_tokenizer *tokenizer;
     poet_tokfile_writer *writer;
     int64_t written;
@@ -74,27 +78,108 @@ static poet_status encode_pictures(encode_run *run, const poet_clip *clip, const
     return POET_OK;
 }
 
-/* A single video loses what does not fill a patch: up to three frames at its end and a few rows and columns. */
-static poet_status encode_video(encode_run *run, const char *path)
+/* ---- a single video ---- */
+
+/* A file, a pattern, or a folder of PNG files that is no dataset. */
+static poet_status is_video(const char *input, bool *out)
 {
-    poet_clip clip;
+    bool videos;
+    POET_TRY(cli_is_video_folder(input, &videos));
+    *out = poet_is_file(input) ||
+           ((videos || !poet_is_directory(input)) && poet_video_is_sequence(input));
+    return POET_OK;
+}
+
+/* Frames that are encoded as they come, and their codes. */
+typedef struct video_stream {
+    poet_video *video;
+    const poet_task *task;
+    double read, expected; /* frames; 0: not known */
+    int32_t *codes;
+    size_t count, room, each; /* codes, and those of one position */
+    uint32_t positions;
+} video_stream;
+
+static poet_status next_frame(void *opaque, uint8_t *frame, bool *got)
+{
+    video_stream *s = opaque;
+    if (poet_task_stopped(s->task))
+        return POET_FAIL(POET_ERR_INTERRUPTED, "stopped after %.0f frames; nothing was written",
+                         s->read);
+    POET_TRY(poet_video_next(s->video, frame, got));
+    s->read += *got;
+    return POET_OK;
+}
+
+static poet_status take_codes(void *opaque, const int32_t *codes, int positions)
+{
+    video_stream *s = opaque;
+    size_t count = (size_t)positions * s->each;
+    if (s->count + count > s->room) {
+        size_t room = 2 * s->room > s->count + count ? 2 * s->room : s->count + count;
+        int32_t *grown = poet_realloc(s->codes, room * sizeof *grown);
+        if (!grown)
+            return POET_ERR_NOMEM;
+        s->codes = grown;
+        s->room = room;
+    }
+    memcpy(s->codes + s->count, codes, count * sizeof *codes);
+    s->count += count;
+    s->positions += (uint32_t)positions;
+    poet_task_progress(
+        s->task, &(poet_progress){
+                     .what = "encode", .done = s->read, .total = s->expected, .unit = "frames"});
+    return POET_OK;
+}
+
+/* Loses what does not fill a patch: up to three frames at the end and a few rows and columns. */
+static poet_status open_video(const encode_run *run, const char *path, poet_video **out)
+{
     poet_video_info info;
     int patch = poet_tokenizer_get_config(run->tokenizer)->patch;
     POET_TRY(poet_video_probe(path, &info));
-    poet_video_options options = {.width = info.width / patch * patch,
-                                  .height = info.height / patch * patch,
-                                  .fit = POET_FIT_CROP};
+    int w = run->size.w ? run->size.w : info.width, h = run->size.h ? run->size.h : info.height;
+    poet_video_options options = {.fps = run->fps,
+                                  .width = w / patch * patch,
+                                  .height = h / patch * patch,
+                                  .fit = (poet_fit)(run->fit < 0 ? POET_FIT_CROP : run->fit)};
     if (options.width < patch || options.height < patch)
         return POET_FAIL(POET_ERR_FORMAT, "%s: %dx%d pixels are smaller than one token of %dx%d",
-                         path, info.width, info.height, patch, patch);
-    POET_TRY(poet_video_read(path, &options, &clip));
-    clip.t -= (clip.t - 1) % POET_PATCH_FRAMES;
-    poet_status status = create_file(run, clip.fps);
-    if (!status)
-        status = encode_clip(run, &clip, "", path);
-    poet_clip_free(&clip);
+                         path, w, h, patch, patch);
+    return poet_video_open(path, &options, out);
+}
+
+static poet_status encode_stream(encode_run *run, const char *path, video_stream *s)
+{
+    const poet_video_info *info = poet_video_get_info(s->video);
+    const poet_tokenizer_config *c = poet_tokenizer_get_config(run->tokenizer);
+    poet_grid grid;
+    POET_TRY(poet_tokenizer_grid(c, 1, info->height, info->width, &grid));
+    s->each = (size_t)poet_grid_codes(&grid);
+    s->expected = info->duration * info->fps;
+    POET_TRY(create_file(run, info->fps));
+    POET_TRY(poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width, next_frame,
+                                          take_codes, s));
+    const poet_tokfile_clip clip = {.t = s->positions,
+                                    .h = (uint32_t)grid.h,
+                                    .w = (uint32_t)grid.w,
+                                    .caption = "",
+                                    .source = path};
+    run->written = 1;
+    return poet_tokfile_add(run->writer, &clip, (const uint32_t *)s->codes);
+}
+
+static poet_status encode_video(cli_context *context, encode_run *run)
+{
+    video_stream stream = {.task = &context->task};
+    POET_TRY(open_video(run, context->operands[0], &stream.video));
+    poet_status status = encode_stream(run, context->operands[0], &stream);
+    poet_free(stream.codes);
+    poet_video_close(stream.video);
     return status;
 }
+
+/* ---- clips of a dataset ---- */
 
 static poet_status encode_dataset(cli_context *context, encode_run *run)
 {
@@ -132,17 +217,29 @@ static poet_status encode_dataset(cli_context *context, encode_run *run)
 
 static poet_status encode(cli_context *context, encode_run *run, poet_device *device)
 {
-    const char *input = context->operands[0];
     POET_TRY(poet_tokenizer_load(device, run->model, &run->tokenizer));
-    POET_TRY(poet_is_file(input) ? encode_video(run, input) : encode_dataset(context, run));
+    POET_TRY(run->video ? encode_video(context, run) : encode_dataset(context, run));
     POET_TRY(poet_tokfile_commit(run->writer));
     return cli_print_result(context->json, json_pack("{s:s, s:I}", "tokens", run->output, "clips",
                                                      (json_int_t)run->written));
 }
 
+/* Which of the two the input is, and that no option is for the other. */
+static poet_status check_input(const cli_context *context, encode_run *run)
+{
+    const char *input = context->operands[0];
+    POET_TRY(is_video(input, &run->video));
+    if (run->video && run->pictures)
+        return POET_FAIL(POET_ERR_ARG, "--pictures is for datasets, and %s is a video", input);
+    if (!run->video && (run->fps > 0 || run->fit >= 0))
+        return POET_FAIL(POET_ERR_ARG, "--fps and --fit are for a video, and %s is none", input);
+    run->data.size = run->size.w ? run->size : (cli_size){64, 64};
+    return POET_OK;
+}
+
 poet_status cmd_encode(cli_context *context, int argc, char **argv)
 {
-    encode_run run = {0};
+    encode_run run = {.fit = -1};
     const cli_option options[] = {
         CLI_OUTPUT("output", 'o', &run.output, "FILE.ptok", NULL, "the token file to write"),
         CLI_PATH("tokenizer", 't', &run.model, "FILE", NULL, "the tokenizer's .safetensors file"),
@@ -152,25 +249,34 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
             "pictures", 0, &run.pictures, 0, 1000000, "N", "0",
             "N frames of every clip instead, each as a clip of one frame: to train a generator on "
             "before clips; 0: clips"),
-        CLI_DATA_ROWS(&run.data),
+        CLI_DOUBLE("fps", 'r', &run.fps, 0, 240, "N", "0",
+                   "frames per second that a video is resampled to; 0: its own"),
+        CLI_SIZE("size", 0, &run.size, 4, 4096, NULL,
+                 "of built-in clips, in pixels (default 64x64), or what a video is scaled to "
+                 "(default: its own)"),
+        CLI_CHOICE("fit", 0, &run.fit, cli_fits, "NAME", NULL,
+                   "a video's frames of another shape (default crop)"),
+        CLI_DATA_ROWS_BUT_SIZE(&run.data),
         CLI_END,
     };
     const cli_spec spec = {
         .operands = "DATA|VIDEO",
         .min_operands = 1,
         .max_operands = 1,
-        .description = "Turns clips into the codes of a tokenizer, in a token file.\n"
-                       "\n" CLI_DATA_HELP "A video file becomes a token file of one clip.",
-        .examples = "encode synth:shapes -t tokenizer.safetensors -o train.ptok\n"
-                    "encode holiday.mov -t tokenizer.safetensors -o holiday.ptok",
+        .description =
+            "Turns clips into the codes of a tokenizer, in a token file.\n"
+            "\n" CLI_DATA_HELP
+            "A video file, a folder of PNG files or a pattern of them (walk/%03d.png) becomes a\n"
+            "token file of one clip, of any length.",
+        .examples =
+            "encode synth:shapes -t tokenizer.safetensors -o train.ptok\n"
+            "encode holiday.mov -t tokenizer.safetensors -o holiday.ptok --size 160x90 --fps 8",
         .options = options,
         .json = true,
         .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
-    if (run.pictures && poet_is_file(context->operands[0]))
-        return POET_FAIL(POET_ERR_ARG, "--pictures is for datasets, and %s is a file",
-                         context->operands[0]);
+    POET_TRY(check_input(context, &run));
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "encode wants --tokenizer FILE and --output FILE.ptok");
     POET_TRY(cli_can_write(run.output, NULL));
@@ -178,94 +284,6 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
     POET_TRY(cli_device_open(context, &device));
     poet_status status = encode(context, &run, device);
     poet_tokfile_destroy(run.writer);
-    poet_tokenizer_destroy(run.tokenizer);
-    poet_device_close(device);
-    return status;
-}
-
-/* ---- decode ---- */
-
-typedef struct decode_run {
-    const char *output, *model;
-    int64_t index;
-    int enlarge;
-    poet_tokenizer *tokenizer;
-    poet_tokfile *file;
-} decode_run;
-
-static poet_status decode_clip(const decode_run *run, int32_t *codes, const poet_tokfile_clip *info)
-{
-    const poet_tokenizer_config *c = poet_tokenizer_get_config(run->tokenizer);
-    const poet_tokfile_header *header = poet_tokfile_get_header(run->file);
-    poet_grid grid = {(int)info->t, (int)info->h, (int)info->w, (int)header->levels};
-    poet_clip clip;
-    poet_video_tag tags[] = {{"prompt", info->caption}};
-    poet_write_options options = {
-        .tags = tags, .tag_count = *info->caption ? 1 : 0, .enlarge = run->enlarge};
-    char notice[POET_NOTICE_BYTES];
-    POET_TRY(poet_clip_create(1 + POET_PATCH_FRAMES * (grid.t - 1), grid.h * c->patch,
-                              grid.w * c->patch, header->fps, &clip));
-    poet_status status = poet_tokenizer_decode(run->tokenizer, codes, &grid, clip.pixels);
-    if (!status)
-        status = poet_video_write(run->output, &clip, &options, notice);
-    if (!status && *notice)
-        fprintf(stderr, "pocketpoet: %s\n", notice);
-    poet_clip_free(&clip);
-    return status;
-}
-
-static poet_status decode(cli_context *context, decode_run *run, poet_device *device)
-{
-    uint64_t fingerprint;
-    const char *path = context->operands[0];
-    POET_TRY(poet_tokfile_open(path, &run->file));
-    POET_TRY(poet_tokenizer_load(device, run->model, &run->tokenizer));
-    POET_TRY(poet_tokenizer_fingerprint(run->tokenizer, &fingerprint));
-    POET_TRY(poet_tokfile_check_fingerprint(run->file, fingerprint));
-    if ((uint64_t)run->index >= poet_tokfile_count(run->file))
-        return POET_FAIL(POET_ERR_ARG, "--index: %s has %zu clips, no number %lld", path,
-                         poet_tokfile_count(run->file), (long long)run->index);
-    size_t i = (size_t)run->index;
-    poet_tokfile_clip info = poet_tokfile_info(run->file, i);
-    int32_t *codes = poet_alloc(poet_tokfile_code_count(run->file, i) * sizeof *codes);
-    poet_status status =
-        codes ? poet_tokfile_read(run->file, i, (uint32_t *)codes) : POET_ERR_NOMEM;
-    if (!status)
-        status = decode_clip(run, codes, &info);
-    poet_free(codes);
-    POET_TRY(status);
-    return cli_print_result(context->json,
-                            json_pack("{s:s, s:s}", "clip", run->output, "caption", info.caption));
-}
-
-poet_status cmd_decode(cli_context *context, int argc, char **argv)
-{
-    decode_run run = {0};
-    const cli_option options[] = {
-        CLI_OUTPUT("output", 'o', &run.output, "FILE", NULL, "MP4, WebM, GIF or PNG by extension"),
-        CLI_PATH("tokenizer", 't', &run.model, "FILE", NULL, "the tokenizer's .safetensors file"),
-        CLI_LONG("index", 'i', &run.index, 0, 1000000000, "N", "0", "which clip of the file"),
-        CLI_INT("enlarge", 0, &run.enlarge, 1, 32, "N", "1", "pixels of a pixel, a side"),
-        CLI_END,
-    };
-    const cli_spec spec = {
-        .operands = "FILE.ptok",
-        .min_operands = 1,
-        .max_operands = 1,
-        .description = "Turns a clip of a token file into a video.",
-        .examples = "decode holiday.ptok -t tokenizer.safetensors -o holiday.mp4",
-        .options = options,
-        .json = true,
-        .device = true,
-    };
-    POET_TRY(cli_parse(context, &spec, argc, argv));
-    if (!run.output || !run.model)
-        return POET_FAIL(POET_ERR_ARG, "decode wants --tokenizer FILE and --output FILE");
-    POET_TRY(poet_video_can_write(run.output));
-    poet_device *device;
-    POET_TRY(cli_device_open(context, &device));
-    poet_status status = decode(context, &run, device);
-    poet_tokfile_close(run.file);
     poet_tokenizer_destroy(run.tokenizer);
     poet_device_close(device);
     return status;

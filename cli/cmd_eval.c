@@ -82,7 +82,8 @@ static poet_status eval_bits(cli_eval_run *run, json_t *out)
                                                        .unit = "clips"});
     }
     json_object_set_new(out, "bits_per_clip", json_real(bits.mean));
-    json_object_set_new(out, "bits_per_clip_interval", json_real(bits.interval));
+    json_object_set_new(out, "bits_per_clip_interval",
+                        bits.n > 1 ? json_real(bits.interval) : json_null());
     return POET_OK;
 }
 

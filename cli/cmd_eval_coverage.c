@@ -354,6 +354,7 @@ static poet_status check_options(coverage_run *run)
     if (run->split < 0)
         run->split = run->save ? POET_SPLIT_TRAIN : POET_SPLIT_SEEN;
     POET_TRY(run->save ? cli_can_write(run->save, "json") : POET_OK);
+    POET_TRY(run->pictures ? poet_can_make_directory(run->pictures) : POET_OK);
     return run->clips_out ? cli_can_write(run->clips_out, "jsonl") : POET_OK;
 }
 

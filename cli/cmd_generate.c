@@ -6,6 +6,7 @@
 #include "cli/models.h"
 #include "cli/output.h"
 #include "cli/pair.h"
+#include "cli/video_options.h"
 #include "codec/video.h"
 
 #include <inttypes.h>
@@ -14,10 +15,10 @@
 enum { PROMPT_LIMIT = 100 * 1000, FILE_LIMIT = 64 << 20, SHEET_FRAMES = 9, SHEET_ROWS = 64 };
 
 typedef struct generate_run {
-    const char *output, *model, *sheet, *prompts_file;
+    const char *output, *model, *sheet, *prompt, *prompts_file;
     uint64_t seed;
     poet_sampling sampling;
-    int enlarge, sheet_enlarge, batch;
+    int enlarge, crf, sheet_enlarge, batch;
     cli_pair pair;
     char *text; /* of the prompts file */
     const char **prompts;
@@ -67,17 +68,18 @@ static poet_status read_prompts(generate_run *run)
 
 static poet_status take_prompts(generate_run *run, const cli_context *context)
 {
-    if (run->prompts_file && context->n_operands)
-        return POET_FAIL(POET_ERR_ARG, "generate takes a PROMPT or --prompts FILE, not both");
+    const char *prompt = context->n_operands ? context->operands[0] : run->prompt;
+    if (!!run->prompts_file + !!run->prompt + context->n_operands > 1)
+        return POET_FAIL(POET_ERR_ARG, "generate takes one PROMPT or --prompts FILE, not both");
     if (run->prompts_file)
         return read_prompts(run);
-    if (!context->n_operands)
+    if (!prompt)
         return POET_FAIL(POET_ERR_ARG, "generate wants a PROMPT, or --prompts FILE");
     run->prompts = poet_calloc(1, sizeof *run->prompts);
     if (!run->prompts)
         return POET_ERR_NOMEM;
-    run->prompts[run->n++] = context->operands[0];
-    return check_prompt(context->operands[0], "PROMPT");
+    run->prompts[run->n++] = prompt;
+    return check_prompt(prompt, "PROMPT");
 }
 
 /* ---- results ---- */
@@ -130,7 +132,8 @@ static poet_status write_clip(generate_run *run, int i, const poet_clip *clip)
     snprintf(codes, sizeof codes, "%d", c->codes);
     const poet_video_tag tags[] = {
         {"prompt", run->prompts[i]}, {"seed", seed}, {"model", run->model}, {"codes", codes}};
-    poet_write_options options = {.tags = tags, .tag_count = 4, .enlarge = run->enlarge};
+    poet_write_options options = {
+        .tags = tags, .tag_count = 4, .enlarge = run->enlarge, .crf = run->crf};
     POET_TRY(output_name(run, i, &path));
     poet_status status = poet_video_write(path, clip, &options, notice);
     if (!status && *notice)
@@ -204,6 +207,15 @@ static poet_status plan(const cli_context *context, generate_run *run)
     return POET_OK;
 }
 
+/* Prompts from first on have no clips yet. */
+static poet_status stopped(const generate_run *run, int first)
+{
+    return POET_FAIL(POET_ERR_INTERRUPTED,
+                     "stopped after %d of %d clips of %s; its lines from prompt %d on, with --seed "
+                     "%" PRIu64 " and another --output, give the rest",
+                     first, run->n, run->prompts_file, first + 1, run->seed + (uint64_t)first);
+}
+
 static poet_status generate(cli_context *context, generate_run *run)
 {
     int cut = 0;
@@ -217,7 +229,10 @@ static poet_status generate(cli_context *context, generate_run *run)
         return POET_ERR_NOMEM;
     for (int first = 0; first < run->n; first += run->batch) {
         int n = run->n - first < run->batch ? run->n - first : run->batch;
-        POET_TRY(generate_batch(run, &context->task, first, n, &cut));
+        poet_status status = generate_batch(run, &context->task, first, n, &cut);
+        if (status == POET_ERR_INTERRUPTED && run->prompts_file)
+            return stopped(run, first);
+        POET_TRY(status);
     }
     if (cut)
         poet_task_message(&context->task,
@@ -237,6 +252,7 @@ static poet_status parse(cli_context *context, generate_run *run, int argc, char
         CLI_OUTPUT("output", 'o', &run->output, "FILE", NULL,
                    "MP4, MOV, WebM, GIF or PNG (a sprite sheet, with JSON beside it) by extension"),
         CLI_MODEL(&run->model),
+        CLI_TEXT("prompt", 'p', &run->prompt, "TEXT", NULL, "the same as PROMPT"),
         CLI_PATH("prompts", 0, &run->prompts_file, "FILE", NULL,
                  "one prompt a line: out.mp4 becomes out-0001.mp4, out-0002.mp4, ..."),
         CLI_OUTPUT("sheet", 0, &run->sheet, "FILE.png", NULL,
@@ -256,6 +272,7 @@ static poet_status parse(cli_context *context, generate_run *run, int argc, char
         CLI_INT("best-of", 0, &run->sampling.best_of, 1, POET_MAX_BEST_OF, "N", "1",
                 "write N clips of each prompt and take the one that the prompt explains best"),
         CLI_INT("enlarge", 0, &run->enlarge, 1, 32, "N", "4", "pixels of a pixel, a side"),
+        CLI_CRF(&run->crf),
         CLI_INT("sheet-enlarge", 0, &run->sheet_enlarge, 1, 32, "N", "2", "the same, of the sheet"),
         CLI_INT("batch", 'b', &run->batch, 1, 256, "N", "8", "prompts that are written together"),
         CLI_END,

@@ -1,6 +1,7 @@
 /* import: a folder of captioned videos becomes a dataset. */
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/video_options.h"
 
 #include "datasets/import.h"
 
@@ -28,7 +29,6 @@ typedef struct arguments {
 
 static poet_status parse(cli_context *context, arguments *a, int argc, char **argv)
 {
-    static const char *const fits[] = {"crop", "pad", "stretch", NULL};
     static const char *const filters[] = {"smooth", "nearest", NULL};
     a->options = poet_import_defaults();
     const cli_option options[] = {
@@ -38,7 +38,7 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
         CLI_DOUBLE("fps", 'r', &a->options.fps, 0, 240, "N", "8",
                    "frames per second that videos are resampled to; 0: every frame is kept, and "
                    "the dataset has the rate of the first clip"),
-        CLI_CHOICE("fit", 0, &a->fit, fits, "NAME", "crop", "frames of another shape"),
+        CLI_CHOICE("fit", 0, &a->fit, cli_fits, "NAME", "crop", "frames of another shape"),
         CLI_CHOICE("filter", 0, &a->filter, filters, "NAME", "smooth",
                    "scaling; nearest keeps the colours of pixel art"),
         CLI_DOUBLE("heldout", 0, &a->options.heldout, 0, 0.9, "X", "0.1",
@@ -58,7 +58,8 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
             "  captions.jsonl   one object a line: {\"file\", \"caption\", \"split\", "
             "\"attributes\"}\n"
             "  captions.csv     a header line: file,caption,split\n"
-            "  clip.txt         beside clip.mp4\n"
+            "  clip.txt         beside clip.mp4, or beside clip of any other kind\n"
+            "A file in captions may also be a folder of PNG files, or walk/%03d.png.\n"
             "\n"
             "Files that can not be used are named, counted and left out. All clips of one\n"
             "video are on the same side of the split. After Ctrl-C the same command goes on.",
@@ -84,8 +85,6 @@ poet_status cmd_import(cli_context *context, int argc, char **argv)
     POET_TRY(parse(context, &a, argc, argv));
     poet_status status =
         poet_import(context->operands[0], a.folder, &a.options, &context->task, &report);
-    if (status == POET_ERR_INTERRUPTED)
-        return poet_context(status, "the same command goes on from here");
     POET_TRY(status);
     return cli_print_result(context->json, result_json(a.folder, &report));
 }

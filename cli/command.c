@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include "base/file.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -109,6 +110,9 @@ static poet_status check_outputs(const cli_context *context, const cli_option *o
     for (const cli_option *o = options; o->type; o++)
         if (o->writes && text_of(o))
             POET_TRY(check_output(context, options, o));
+    for (const cli_option *o = options; o->type; o++)
+        if (o->writes && text_of(o))
+            poet_output_clean(text_of(o));
     return POET_OK;
 }
 

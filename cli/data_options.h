@@ -14,7 +14,10 @@ typedef struct cli_data {
 
 #define CLI_DATA_ROWS(d)                                                                           \
     CLI_SIZE("size", 0, &(d)->size, 16, 1024, "64x64", "of built-in clips, in pixels"),            \
-        CLI_INT("frames", 0, &(d)->frames, 1, 1025, "N", "17", "of built-in clips"),               \
+        CLI_DATA_ROWS_BUT_SIZE(d)
+
+#define CLI_DATA_ROWS_BUT_SIZE(d)                                                                  \
+    CLI_INT("frames", 0, &(d)->frames, 1, 1025, "N", "17", "of built-in clips"),                   \
         CLI_LONG("clips", 0, &(d)->clips, 1, 1000000000, "N", "20000",                             \
                  "how many built-in training clips there are"),                                    \
         CLI_LONG("heldout-clips", 0, &(d)->heldout, 1, 1000000000, "N", "1000",                    \

@@ -3,6 +3,7 @@
 #include "base/file.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { INDENT = 2 };
@@ -168,4 +169,10 @@ poet_status cli_can_write(const char *path, const char *extension)
     POET_TRY(poet_output_create(path, &probe));
     poet_output_destroy(probe);
     return POET_OK;
+}
+
+const char *cli_temporary_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder && *folder ? folder : "/tmp";
 }

@@ -26,4 +26,7 @@ poet_status cli_print_outcome(bool json, poet_status status, json_t *value);
  * NULL: any name will do). */
 poet_status cli_can_write(const char *path, const char *extension);
 
+/* Where files go that are soon gone: $TMPDIR, or /tmp. */
+const char *cli_temporary_folder(void);
+
 #endif

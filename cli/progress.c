@@ -16,7 +16,7 @@ static volatile sig_atomic_t stop_wanted;
 
 static void on_signal(int number)
 {
-    static const char text[] = "\nfinishing this step and saving; once more to stop at once\n";
+    static const char text[] = "\nstopping after this step; once more to stop at once\n";
     (void)number;
     stop_wanted = 1;
     ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);

@@ -30,7 +30,9 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_PRE
            OUTPUT_VARIABLE POET_PC_TO_PREFIX)
 # The archive needs its libraries at every link, the shared one brings them along.
 set(POET_PC_PRIVATE "")
+set(POET_PC_LIBRARIES " -ldnnl -fopenmp -pthread -lm")
 if(BUILD_SHARED_LIBS)
+  set(POET_PC_LIBRARIES "")
   set(POET_PC_PRIVATE ".private")
 endif()
 configure_file(${CMAKE_CURRENT_LIST_DIR}/pocketpoet.pc.in pocketpoet.pc @ONLY)

@@ -14,16 +14,18 @@
 
 enum { DEFAULT_CRF = 14 };
 
-typedef struct av_writer {
+struct poet_av_writer {
     const char *path;
-    const poet_clip *clip;
+    poet_clip shape; /* height, width and rate */
     const poet_write_options *options;
+    poet_output *output;
+    int64_t frames;
     AVFormatContext *format;
     AVCodecContext *codec;
     AVStream *stream;
     AVFrame *frame;
     AVPacket *packet;
-} av_writer;
+};
 
 /* ---- the encoder ---- */
 
@@ -32,11 +34,11 @@ static int even(int side)
     return (side + 1) / 2 * 2;
 }
 
-static void describe_frames(const av_writer *w, AVCodecContext *c)
+static void describe_frames(const poet_av_writer *w, AVCodecContext *c)
 {
-    AVRational rate = av_d2q(w->clip->fps, 1000000);
-    c->width = even(w->clip->w);
-    c->height = even(w->clip->h);
+    AVRational rate = av_d2q(w->shape.fps, 1000000);
+    c->width = even(w->shape.w);
+    c->height = even(w->shape.h);
     c->pix_fmt = AV_PIX_FMT_YUV420P;
     c->framerate = rate;
     c->time_base = av_inv_q(rate);
@@ -56,7 +58,7 @@ static void describe_frames(const av_writer *w, AVCodecContext *c)
 }
 
 /* The same wish in the encoders' different terms. */
-static void set_quality(const av_writer *w, AVCodecContext *c, const char *encoder)
+static void set_quality(const poet_av_writer *w, AVCodecContext *c, const char *encoder)
 {
     int crf = w->options->crf ? w->options->crf : DEFAULT_CRF;
     c->bit_rate = w->options->bit_rate;
@@ -77,12 +79,12 @@ static void set_quality(const av_writer *w, AVCodecContext *c, const char *encod
         c->flags |= AV_CODEC_FLAG_QSCALE;
         c->global_quality = FF_QP2LAMBDA * (crf < 12 ? 1 : crf / 6);
     } else if (!c->bit_rate) {
-        c->bit_rate = (int64_t)(w->clip->fps * c->width * c->height) + 200000;
+        c->bit_rate = (int64_t)(w->shape.fps * c->width * c->height) + 200000;
     }
 }
 
 /* Opens the encoder; false when this FFmpeg lacks it or it does not start. */
-static bool try_encoder(av_writer *w, const char *name)
+static bool try_encoder(poet_av_writer *w, const char *name)
 {
     const AVCodec *encoder = avcodec_find_encoder_by_name(name);
     w->codec = encoder ? avcodec_alloc_context3(encoder) : NULL;
@@ -96,7 +98,7 @@ static bool try_encoder(av_writer *w, const char *name)
     return false;
 }
 
-static poet_status open_encoder(av_writer *w, const char *const *encoders, const char **used)
+static poet_status open_encoder(poet_av_writer *w, const char *const *encoders, const char **used)
 {
     for (const char *const *name = encoders; *name; name++)
         if (try_encoder(w, *name)) {
@@ -106,7 +108,7 @@ static poet_status open_encoder(av_writer *w, const char *const *encoders, const
     return POET_FAIL(POET_ERR_UNSUPPORTED,
                      "%s: this FFmpeg has no encoder for it at %d x %d pixels and %g frames per "
                      "second",
-                     w->path, w->clip->w, w->clip->h, w->clip->fps);
+                     w->path, w->shape.w, w->shape.h, w->shape.fps);
 }
 
 const char *poet_av_encoder(const char *const *encoders)
@@ -123,7 +125,7 @@ const char *poet_ffmpeg_version(void)
 
 /* ---- the container ---- */
 
-static int set_tags(av_writer *w)
+static int set_tags(poet_av_writer *w)
 {
     const poet_write_options *o = w->options;
     const char *title = poet_tag_value(o, "prompt");
@@ -140,7 +142,7 @@ static int set_tags(av_writer *w)
     return error;
 }
 
-static int write_header(av_writer *w)
+static int write_header(poet_av_writer *w)
 {
     AVDictionary *settings = NULL;
     av_dict_set(&settings, "movflags", "+faststart+write_colr", 0);
@@ -149,7 +151,7 @@ static int write_header(av_writer *w)
     return error;
 }
 
-static int open_container(av_writer *w)
+static int open_container(poet_av_writer *w)
 {
     w->stream = avformat_new_stream(w->format, NULL);
     if (!w->stream)
@@ -165,7 +167,7 @@ static int open_container(av_writer *w)
     return error >= 0 ? write_header(w) : error;
 }
 
-static int write_packets(av_writer *w)
+static int write_packets(poet_av_writer *w)
 {
     for (;;) {
         int error = avcodec_receive_packet(w->codec, w->packet);
@@ -182,30 +184,23 @@ static int write_packets(av_writer *w)
     }
 }
 
-static int write_frame(av_writer *w, int t)
+static int write_frame(poet_av_writer *w, const uint8_t *pixels)
 {
     AVFrame *f = w->frame;
     int error = av_frame_make_writable(f);
     if (error < 0)
         return error;
     uint8_t *planes[3] = {f->data[0], f->data[1], f->data[2]};
-    poet_rgb_to_yuv420(poet_clip_frame(w->clip, t), w->clip->h, w->clip->w, planes, f->linesize);
-    f->pts = t;
+    poet_rgb_to_yuv420(pixels, w->shape.h, w->shape.w, planes, f->linesize);
+    f->pts = w->frames++;
     f->quality = w->codec->global_quality;
     error = avcodec_send_frame(w->codec, f);
     return error < 0 ? error : write_packets(w);
 }
 
-static int write_all(av_writer *w)
+static int finish(poet_av_writer *w)
 {
-    w->frame->format = w->codec->pix_fmt;
-    w->frame->width = w->codec->width;
-    w->frame->height = w->codec->height;
-    int error = av_frame_get_buffer(w->frame, 0);
-    for (int t = 0; error >= 0 && t < w->clip->t; t++)
-        error = write_frame(w, t);
-    if (error >= 0)
-        error = avcodec_send_frame(w->codec, NULL);
+    int error = avcodec_send_frame(w->codec, NULL);
     if (error >= 0)
         error = write_packets(w);
     if (error >= 0)
@@ -216,19 +211,9 @@ static int write_all(av_writer *w)
     return error < 0 ? error : closing;
 }
 
-static void release(av_writer *w)
+static int allocate(poet_av_writer *w, const char *container)
 {
-    if (w->format)
-        avio_closep(&w->format->pb);
-    avformat_free_context(w->format);
-    avcodec_free_context(&w->codec);
-    av_frame_free(&w->frame);
-    av_packet_free(&w->packet);
-}
-
-static int create(av_writer *w, const char *temporary, const char *container)
-{
-    char *url = av_asprintf("file:%s", temporary);
+    char *url = av_asprintf("file:%s", poet_output_path(w->output));
     if (!url)
         return AVERROR(ENOMEM);
     int error = avformat_alloc_output_context2(&w->format, NULL, container, url);
@@ -242,27 +227,73 @@ static int create(av_writer *w, const char *temporary, const char *container)
     return error;
 }
 
-poet_status poet_av_write(const char *path, const poet_clip *clip,
-                          const poet_write_options *options, const char *container,
-                          const char *const *encoders, const char **used)
+static int allocate_frame(poet_av_writer *w)
 {
-    poet_output *output;
-    av_writer w = {.path = path, .clip = clip, .options = options};
-    POET_TRY(poet_output_create(path, &output));
+    w->frame->format = w->codec->pix_fmt;
+    w->frame->width = w->codec->width;
+    w->frame->height = w->codec->height;
+    return av_frame_get_buffer(w->frame, 0);
+}
+
+static poet_status write_error(const poet_av_writer *w, int error)
+{
+    return error < 0 ? poet_av_fail(POET_ERR_IO, w->path, "cannot be written", error) : POET_OK;
+}
+
+static poet_status begin(poet_av_writer *w, const char *container, const char *const *encoders,
+                         const char **used)
+{
+    POET_TRY(poet_output_create(w->path, &w->output));
     poet_av_begin();
-    poet_status status = POET_OK;
-    int error = create(&w, poet_output_path(output), container);
-    if (error >= 0)
-        status = open_encoder(&w, encoders, used);
-    if (!status && error >= 0)
-        error = open_container(&w);
-    if (!status && error >= 0)
-        error = write_all(&w);
-    if (!status && error < 0)
-        status = poet_av_fail(POET_ERR_IO, path, "cannot be written", error);
-    release(&w);
-    if (!status)
-        status = poet_output_commit(output);
-    poet_output_destroy(output);
+    POET_TRY(write_error(w, allocate(w, container)));
+    POET_TRY(open_encoder(w, encoders, used));
+    POET_TRY(write_error(w, open_container(w)));
+    return write_error(w, allocate_frame(w));
+}
+
+poet_status poet_av_create(const char *path, const poet_clip *shape,
+                           const poet_write_options *options, const char *container,
+                           const char *const *encoders, const char **used, poet_av_writer **out)
+{
+    *out = NULL;
+    poet_av_writer *w = poet_calloc(1, sizeof *w);
+    if (!w)
+        return POET_ERR_NOMEM;
+    w->path = path;
+    w->shape = *shape;
+    w->options = options;
+    poet_status status = begin(w, container, encoders, used);
+    if (status)
+        poet_av_destroy(w);
+    else
+        *out = w;
     return status;
+}
+
+poet_status poet_av_add(poet_av_writer *writer, const uint8_t *frame)
+{
+    poet_av_begin();
+    return write_error(writer, write_frame(writer, frame));
+}
+
+poet_status poet_av_commit(poet_av_writer *writer)
+{
+    poet_av_begin();
+    POET_TRY(write_error(writer, finish(writer)));
+    return poet_output_commit(writer->output);
+}
+
+void poet_av_destroy(poet_av_writer *writer)
+{
+    poet_av_writer *w = writer;
+    if (!w)
+        return;
+    if (w->format)
+        avio_closep(&w->format->pb);
+    avformat_free_context(w->format);
+    avcodec_free_context(&w->codec);
+    av_frame_free(&w->frame);
+    av_packet_free(&w->packet);
+    poet_output_destroy(w->output);
+    poet_free(w);
 }

@@ -27,14 +27,18 @@ static png_source *self(poet_source *source)
     return (png_source *)source;
 }
 
-static void close_source(poet_source *source)
+static void free_names(png_source *s)
 {
-    png_source *s = self(source);
     for (size_t i = 0; i < s->count; i++)
         poet_free(s->names[i]);
     poet_free(s->names);
     poet_free(s->directory);
-    poet_free(s);
+}
+
+static void close_source(poet_source *source)
+{
+    free_names(self(source));
+    poet_free(source);
 }
 
 /* Digits compare as numbers, so that 2.png comes before 10.png. */
@@ -208,4 +212,13 @@ bool poet_png_pattern(const char *path)
     const char *slash = strrchr(path, '/');
     pattern unused;
     return parse_pattern(slash ? slash + 1 : path, &unused);
+}
+
+bool poet_video_is_sequence(const char *path)
+{
+    png_source s = {0};
+    bool several = poet_is_directory(path) || (!poet_is_file(path) && poet_png_pattern(path));
+    bool found = several && find_files(&s, path) == POET_OK;
+    free_names(&s);
+    return found;
 }

@@ -47,6 +47,9 @@ typedef struct poet_video_info {
     int64_t source_frames; /* in the file, estimated when it does not tell; 0 when unknown */
 } poet_video_info;
 
+/* Whether a path is a directory with PNG files in it, or a pattern that files fit. */
+bool poet_video_is_sequence(const char *path);
+
 /* Reads a clip at once. options may be NULL. Fails with POET_ERR_IO (missing, not a file),
  * POET_ERR_FORMAT (no video in it, or damaged) or POET_ERR_NOMEM (above the limits). */
 poet_status poet_video_read(const char *path, const poet_video_options *options, poet_clip *out);
@@ -98,6 +101,16 @@ enum { POET_NOTICE_BYTES = 256 };
  * what was asked for, "" otherwise. */
 poet_status poet_video_write(const char *path, const poet_clip *clip,
                              const poet_write_options *options, char notice[POET_NOTICE_BYTES]);
+
+/* The same for clips of any length, frame by frame: of MP4, MOV and WebM a few frames are in memory, of GIF and PNG sheets
+ * all. The tags outlive the writer. frames (n,h,w,3). The file appears by commit; destroy in any case. */
+typedef struct poet_video_writer poet_video_writer;
+
+poet_status poet_video_create(const char *path, int h, int w, double fps,
+                              const poet_write_options *options, poet_video_writer **out);
+poet_status poet_video_add(poet_video_writer *writer, const uint8_t *frames, int n);
+poet_status poet_video_commit(poet_video_writer *writer, char notice[POET_NOTICE_BYTES]);
+void poet_video_destroy(poet_video_writer *writer);
 
 /* Whether poet_video_write could write there, as far as can be told before there is a clip: a known extension, a directory
  * that takes a new file. For asking before long work. */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -141,7 +142,7 @@ static char *find_crc(const unsigned char *header)
     return at && strlen(at) > sizeof crc_key - 1 + CRC_DIGITS ? at + sizeof crc_key - 1 : NULL;
 }
 
-static poet_status write_file(poet_output *output, poet_params *params,
+static poet_status write_file(const char *path, poet_output *output, poet_params *params,
                               const poet_save_options *options, unsigned char *header, size_t size)
 {
     POET_TRY(poet_output_write(output, header, size));
@@ -155,7 +156,7 @@ static poet_status write_file(poet_output *output, poet_params *params,
     assert(place); /* make_header put it there */
     memcpy(place, digits, CRC_DIGITS);
     if (fseek(poet_output_stream(output), 0, SEEK_SET) != 0)
-        return POET_FAIL(POET_ERR_IO, "%s: cannot be written", poet_output_path(output));
+        return POET_FAIL(POET_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
     POET_TRY(poet_output_write(output, header, size));
     return poet_output_commit(output);
 }
@@ -171,7 +172,7 @@ poet_status poet_checkpoint_save(const char *path, poet_params *params,
     if (!status)
         status = poet_output_create(path, &output);
     if (!status)
-        status = write_file(output, params, options, text, size);
+        status = write_file(path, output, params, options, text, size);
     poet_output_destroy(output);
     poet_free(text);
     json_decref(header);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -120,6 +121,8 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
 {
     poet_checkpoint *checkpoint;
     *step = 0;
+    if (config->checkpoint)
+        poet_output_clean(config->checkpoint);
     if (!config->checkpoint || !poet_is_file(config->checkpoint))
         return trim_metrics(config->metrics, -1);
     POET_TRY(poet_checkpoint_open(config->checkpoint, &checkpoint));
@@ -181,9 +184,10 @@ static poet_status append_line(const char *path, const char *line)
     FILE *f = path ? fopen(path, "a") : NULL;
     if (!path)
         return POET_OK;
-    bool ok = f && fputs(line, f) >= 0;
-    ok = f && fclose(f) == 0 && ok;
-    return ok ? POET_OK : POET_FAIL(POET_ERR_IO, "%s: cannot be appended to", path);
+    bool written = f && fputs(line, f) >= 0;
+    if (f && fclose(f) == 0 && written)
+        return POET_OK;
+    return POET_FAIL(POET_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 static poet_status log_step(run *r, int64_t step, float loss, bool report)

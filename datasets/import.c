@@ -292,6 +292,18 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return poet_hash64(hash, text, strlen(text) + 1);
 }
 
+/* Of a file, or of the folder that a pattern's files are in. */
+static struct stat describe_file(char *path)
+{
+    struct stat st;
+    char *slash = strrchr(path, '/');
+    if (stat(path, &st) == 0)
+        return st;
+    if (slash)
+        *slash = 0;
+    return slash && stat(path, &st) == 0 ? st : (struct stat){0};
+}
+
 /* Everything that decides what will be stored: options, captions, sizes and times of the files. */
 static poet_status hash_request(importer *im)
 {
@@ -300,12 +312,10 @@ static poet_status hash_request(importer *im)
     uint64_t hash = poet_hash64(0, options, sizeof options);
     for (size_t i = 0; i < im->list.count; i++) {
         const poet_import_item *item = &im->list.item[i];
-        struct stat st = {0};
         char *path = poet_path_join(im->folder, item->file);
         if (!path)
             return POET_ERR_NOMEM;
-        if (stat(path, &st) != 0)
-            st.st_size = 0;
+        struct stat st = describe_file(path);
         poet_free(path);
         int64_t file[4] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (int64_t)item->side};
         hash = poet_hash64(hash, file, sizeof file);

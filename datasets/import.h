@@ -5,13 +5,15 @@
  *   captions.jsonl  one object a line: {"file", "caption", "split"?, "attributes"?}; further keys
  *                   are ignored
  *   captions.csv    RFC 4180 with a header line: file,caption and optionally split
- *   clip.txt        beside clip.mp4, in the folder or below
+ *   clip.txt        beside clip.mp4, in the folder or below; a file of another kind (clip.ts,
+ *                   clip.png) where no video has that name
  *
  * With uncaptioned, videos that have none are taken too, for what needs no sentences.
  *
- * Files are named relative to the folder. A clip is cut into pieces of `frames` frames, each with
- * its caption; a remainder is dropped, but a video shorter than one piece keeps its last frame on
- * screen until the piece is full.
+ * Files are named relative to the folder; "file" may also be a folder of PNG files, or a pattern of
+ * them such as walk/%03d.png (codec/video.h), which plays at fps, frame for frame. A clip is cut into
+ * pieces of `frames` frames, each with its caption; a remainder is dropped, but a video shorter than
+ * one piece keeps its last frame on screen until the piece is full.
  *
  * Split: "train", or one of "dev", "val", "valid", "validation", "test", "heldout" and the two
  * that synth writes, "heldout-seen" and "heldout-unseen". Where it is not given, or is another
@@ -37,7 +39,7 @@ typedef enum poet_import_reason {
     POET_IMPORT_BAD_CAPTION, /* empty, not UTF-8, or longer than 4,096 bytes */
     POET_IMPORT_BAD_NAME,    /* of a file, not UTF-8 */
     POET_IMPORT_REPEATED,    /* a file that an earlier line has named */
-    POET_IMPORT_NO_FILE,     /* a caption without its clip */
+    POET_IMPORT_NO_FILE,     /* a caption without its clip, in a line or in a text file */
     POET_IMPORT_NO_CAPTION,  /* a video in the folder that no caption names */
     POET_IMPORT_BAD_FOLDER,  /* one below that cannot be read, or lies deeper than 16 */
     POET_IMPORT_BROKEN,      /* a clip that cannot be decoded, or not to its end */

@@ -1,13 +1,16 @@
 /* The list of what is to be imported, read from captions (import_list.c) and
- * found in the folder (import_walk.c), and its use (import.c). */
+ * found in the folder (import_walk.c, import_beside.c), and its use (import.c). */
 #ifndef POET_DATASETS_IMPORT_INTERNAL_H
 #define POET_DATASETS_IMPORT_INTERNAL_H
 
 #include "base/memory.h"
 #include "datasets/import.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#define POET_CAPTIONS_LIMIT ((size_t)1 << 30) /* bytes of a file of captions */
 
 typedef enum poet_import_side {
     POET_SIDE_OPEN, /* a hash decides */
@@ -46,13 +49,34 @@ poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,
                                   poet_import_list *out);
 void poet_import_list_free(poet_import_list *list);
 
-typedef poet_status (*poet_import_visit)(const poet_import_sink *sink, poet_import_list *list,
-                                         const char *file);
+/* Copies an item into the list. caption is cleaned in place; what is wrong is reported. */
+poet_status poet_import_add(const poet_import_sink *sink, poet_import_list *list,
+                            const poet_import_item *item, char *caption);
 
-/* Calls visit for every video in the folder and below, in the order of their names, which are relative to the folder.
- * A folder below that cannot be read is skipped; IO when the folder itself cannot be read. */
+/* A video without a caption, which the sink takes or reports. */
+poet_status poet_import_add_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
+                                        const char *file);
+
+/* What is in one folder, in the order of strcmp of the names. */
+typedef struct poet_import_entries {
+    struct dirent **entry;
+    int count;
+} poet_import_entries;
+
+typedef poet_status (*poet_import_visit)(const poet_import_sink *sink, poet_import_list *list,
+                                         const char *file, const poet_import_entries *beside);
+
+/* Calls visit for every file in the folder and below, in the order of their names, which are relative to the folder; beside
+ * is what is in the same folder. A folder below that cannot be read is skipped; IO when the folder itself cannot be read. */
 poet_status poet_import_walk(const poet_import_sink *sink, poet_import_list *list,
                              poet_import_visit visit);
+
+/* Whether a name ends as those of videos do. */
+bool poet_import_is_video(const char *name);
+
+/* A visit: takes a clip whose caption is in a text file beside it, and reports a text file without a clip. */
+poet_status poet_import_take_beside(const poet_import_sink *sink, poet_import_list *list,
+                                    const char *file, const poet_import_entries *beside);
 
 /* One row of RFC 4180 from *at (advanced): up to `room` fields are unescaped in place. The number of
  * fields in the row, or -1 when a quote does not end. */

@@ -3,14 +3,13 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/utf8.h"
+#include "codec/video.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MAX_CAPTION = 4096, COLUMNS = 16 };
-
-static const size_t captions_limit = (size_t)1 << 30;
 
 void poet_import_list_free(poet_import_list *list)
 {
@@ -79,10 +78,9 @@ static const char *without_dot(const char *file)
     return file;
 }
 
-/* Copies an item into the list, even one that is skipped: so the walk knows that its video has been
- * named. caption is cleaned in place. */
-static poet_status add(const poet_import_sink *sink, poet_import_list *list,
-                       const poet_import_item *item, char *caption)
+/* Even one that is skipped is copied: so the walk knows that its video has been named. */
+poet_status poet_import_add(const poet_import_sink *sink, poet_import_list *list,
+                            const poet_import_item *item, char *caption)
 {
     const char *file = without_dot(item->file);
     const char *wrong = clean_caption(caption, sink->uncaptioned);
@@ -128,7 +126,7 @@ static poet_status add_json(const poet_import_sink *sink, poet_import_list *list
     char *copy = poet_strdup(caption ? caption : "");
     char *text = json_is_object(attributes) ? json_dumps(attributes, JSON_COMPACT) : NULL;
     item.attributes = text ? text : "{}";
-    poet_status status = copy ? add(sink, list, &item, copy) : POET_ERR_NOMEM;
+    poet_status status = copy ? poet_import_add(sink, list, &item, copy) : POET_ERR_NOMEM;
     free(text);
     poet_free(copy);
     return status;
@@ -200,53 +198,12 @@ static poet_status read_csv(const poet_import_sink *sink, char *text, size_t siz
         }
         poet_import_item item = {.file = field[file], .attributes = "{}"};
         item.side = parse_side(sink, where, split < 0 ? NULL : field[split]);
-        POET_TRY(add(sink, list, &item, field[caption]));
+        POET_TRY(poet_import_add(sink, list, &item, field[caption]));
     }
     return POET_OK;
 }
 
-/* --- captions beside files --- */
-
-static poet_status add_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
-                                   const char *file)
-{
-    char empty[] = "";
-    poet_import_item item = {.file = file, .attributes = "{}"};
-    if (sink->uncaptioned)
-        return add(sink, list, &item, empty);
-    poet_import_skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
-    return POET_OK;
-}
-
-/* clip.mp4: the caption is in clip.txt. */
-static poet_status add_with_text(const poet_import_sink *sink, poet_import_list *list,
-                                 const char *file)
-{
-    unsigned char *text = NULL;
-    size_t size;
-    char *name = poet_strdup(file), *path = NULL;
-    poet_status status = POET_ERR_NOMEM;
-    if (!name)
-        return status;
-    memcpy(strrchr(name, '.'), ".txt", sizeof ".txt"); /* no extension of a video is shorter */
-    path = poet_path_join(sink->folder, name);
-    if (!path)
-        goto done;
-    status = POET_OK;
-    if (!poet_is_file(path)) {
-        status = add_uncaptioned(sink, list, file);
-    } else if (poet_file_read(path, captions_limit, &text, &size) != POET_OK) {
-        poet_import_skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
-    } else {
-        poet_import_item item = {.file = file, .attributes = "{}"};
-        status = add(sink, list, &item, (char *)text + poet_utf8_mark((char *)text));
-    }
-done:
-    poet_free(text);
-    poet_free(path);
-    poet_free(name);
-    return status;
-}
+/* --- what is there --- */
 
 static int by_file(const void *a, const void *b)
 {
@@ -271,9 +228,12 @@ static const poet_import_item **sorted(const poet_import_list *list,
 
 /* A video that is not among the sorted items of the captions. */
 static poet_status find_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
-                                    const char *file)
+                                    const char *file, const poet_import_entries *beside)
 {
     size_t low = 0, high = list->captioned;
+    (void)beside;
+    if (!poet_import_is_video(file))
+        return POET_OK;
     while (low < high) {
         size_t middle = (low + high) / 2;
         if (strcmp(list->item[middle].file, file) < 0)
@@ -282,7 +242,7 @@ static poet_status find_uncaptioned(const poet_import_sink *sink, poet_import_li
             high = middle;
     }
     bool captioned = low < list->captioned && strcmp(list->item[low].file, file) == 0;
-    return captioned ? POET_OK : add_uncaptioned(sink, list, file);
+    return captioned ? POET_OK : poet_import_add_uncaptioned(sink, list, file);
 }
 
 /* Sorts the list by file and drops repeats: the first line that can be used stays. */
@@ -322,7 +282,7 @@ static poet_status drop_unusable(const poet_import_sink *sink, poet_import_list 
         char *path = poet_path_join(sink->folder, item->file);
         if (!path)
             return POET_ERR_NOMEM;
-        bool missing = i < list->captioned && !poet_is_file(path);
+        bool missing = i < list->captioned && !poet_is_file(path) && !poet_video_is_sequence(path);
         poet_free(path);
         if (missing && !item->skipped)
             poet_import_skip(sink, POET_IMPORT_NO_FILE, item->file, "there is no such file");
@@ -415,7 +375,8 @@ static poet_status read_captions(const poet_import_sink *sink, poet_import_list 
         if (!path)
             return POET_ERR_NOMEM;
         bool there = poet_is_file(path);
-        poet_status status = there ? poet_file_read(path, captions_limit, &text, &size) : POET_OK;
+        poet_status status =
+            there ? poet_file_read(path, POET_CAPTIONS_LIMIT, &text, &size) : POET_OK;
         poet_free(path);
         POET_TRY(status);
         if (!there)
@@ -428,7 +389,7 @@ static poet_status read_captions(const poet_import_sink *sink, poet_import_list 
         list->captioned = list->count;
         return poet_import_walk(sink, list, find_uncaptioned);
     }
-    return poet_import_walk(sink, list, add_with_text);
+    return poet_import_walk(sink, list, poet_import_take_beside);
 }
 
 poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,

@@ -1,4 +1,4 @@
-/* Which videos there are in a folder and below. */
+/* Which files there are in a folder and below. */
 #include "base/file.h"
 #include "datasets/import_internal.h"
 
@@ -18,7 +18,7 @@ typedef struct walk {
     struct stat folders[MAX_DEPTH + 1]; /* those that are open, from the outermost */
 } walk;
 
-static bool is_video(const char *name)
+bool poet_import_is_video(const char *name)
 {
     static const char *const extensions[] = {"mp4", "mov", "mkv",  "webm", "avi", "gif",
                                              "m4v", "mpg", "mpeg", "ogv",  "wmv", "flv"};
@@ -35,6 +35,11 @@ static int not_hidden(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
 /* A link to a folder that holds it would lead into itself again and again. */
 static bool is_loop(const walk *w, const char *path)
 {
@@ -47,7 +52,7 @@ static bool is_loop(const walk *w, const char *path)
 
 static poet_status walk_folder(walk *w, const char *below);
 
-static poet_status walk_entry(walk *w, const char *file)
+static poet_status walk_entry(walk *w, const char *file, const poet_import_entries *beside)
 {
     char *path = poet_path_join(w->sink->folder, file);
     poet_status status = path ? POET_OK : POET_ERR_NOMEM;
@@ -59,8 +64,8 @@ static poet_status walk_entry(walk *w, const char *file)
             poet_import_skip(w->sink, POET_IMPORT_BAD_FOLDER, file, "lies too deep");
         else
             status = walk_folder(w, file);
-    } else if (status == POET_OK && is_video(file)) {
-        status = w->visit(w->sink, w->list, file);
+    } else if (status == POET_OK) {
+        status = w->visit(w->sink, w->list, file, beside);
     }
     poet_free(path);
     return status;
@@ -68,28 +73,30 @@ static poet_status walk_entry(walk *w, const char *file)
 
 static poet_status walk_folder(walk *w, const char *below)
 {
-    struct dirent **entry = NULL;
+    poet_import_entries found = {0};
     char *path = poet_path_join(w->sink->folder, below);
     if (!path)
         return POET_ERR_NOMEM;
     const char *here = *below ? path : w->sink->folder;
-    int count =
-        stat(here, &w->folders[w->depth]) == 0 ? scandir(here, &entry, not_hidden, alphasort) : -1;
+    found.count = stat(here, &w->folders[w->depth]) == 0
+                      ? scandir(here, &found.entry, not_hidden, by_name)
+                      : -1;
     poet_status status = POET_OK;
-    if (count < 0 && *below)
+    if (found.count < 0 && *below)
         poet_import_skip(w->sink, POET_IMPORT_BAD_FOLDER, below, strerror(errno));
-    else if (count < 0)
+    else if (found.count < 0)
         status = POET_FAIL(POET_ERR_IO, "%s: cannot be read: %s", here, strerror(errno));
     w->depth++;
-    for (int i = 0; i < count; i++) {
-        char *file = poet_path_join(below, entry[i]->d_name);
+    for (int i = 0; i < found.count; i++) {
+        char *file = poet_path_join(below, found.entry[i]->d_name);
         if (status == POET_OK)
-            status = file ? walk_entry(w, file) : POET_ERR_NOMEM;
+            status = file ? walk_entry(w, file, &found) : POET_ERR_NOMEM;
         poet_free(file);
-        free(entry[i]);
     }
     w->depth--;
-    free(entry);
+    for (int i = 0; i < found.count; i++)
+        free(found.entry[i]);
+    free(found.entry);
     poet_free(path);
     return status;
 }

@@ -1,22 +1,21 @@
 #!/bin/bash
-# samples/figures.sh [OUT.md [FOLDER]]
+# samples/figures.sh [OUT.md [FOLDER [WORK_FOLDER]]]
 # Measures the sample models and this machine, and writes docs/figures.md. Takes some minutes, and a quarter of an hour more
 # where FOLDER has the captioned clips of the model of characters, as for sprites.sh: a reader of their attributes is trained
-# first. Run it when nothing else runs.
+# first, in WORK_FOLDER (default: build/figures). Run it when nothing else runs.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
+. "$repository/samples/recipe.sh"
 out=$(realpath "${1:-$repository/docs/figures.md}")
-folder=${2:-} work=$repository/build/figures
-install_packages "${build_packages[@]}" jq
-build_preset release pocketpoet
-poet=$repository/build/release/pocketpoet
+folder=${2:-} work=${3:-$repository/build/figures}
+build_program jq
 
 # table TITLE FILTER COMMAND...: rows "what | figure" that the jq filter makes of the command's JSON.
 table() {
   printf '\n## %s\n\n    pocketpoet %s\n\n| what | figure |\n| --- | --- |\n' "$1" "${*:3}"
-  "$poet" "${@:3}" --json --quiet | jq -r "$helpers $2 | \"| \" + .[0] + \" | \" + .[1] + \" |\""
+  "$program" "${@:3}" --json --quiet | jq -r "$helpers $2 | \"| \" + .[0] + \" | \" + .[1] + \" |\""
 }
 
 helpers='
@@ -59,15 +58,15 @@ process_time() {
 # The clips of FOLDER and a reader of them, made once.
 make_reader() {
   mkdir -p "$work"
-  [ -e "$work/clips" ] || "$poet" import "$folder" -o "$work/clips" --size 64x64 --frames 17
-  [ -e "$work/reader.safetensors" ] || "$poet" train-reader "$work/clips" -o "$work/reader.safetensors" --steps 4000 \
+  stage "$work/clips/manifest.json" "$program" import "$folder" -o "$work/clips" --size 64x64 --frames 17
+  stage "$work/reader.safetensors" "$program" train-reader "$work/clips" -o "$work/reader.safetensors" --steps 4000 \
     --attributes subject,action,direction,background
 }
 
 [ -z "$folder" ] || make_reader >&2
 {
   printf '# Figures\n\nWritten by `samples/figures.sh` on %s, 2 threads, pocketpoet %s. Intervals are of 95%%.\n' \
-    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$("$poet" --version | cut -d' ' -f2)"
+    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$("$program" --version | cut -d' ' -f2)"
   table "The sample model on held-out clips" "$eval_rows" eval synth:shapes --model shapes --threads 2
   process_time "a small red circle moves left quickly"
   table "Speed, 320 codes a clip" "$bench_rows" bench --threads 2

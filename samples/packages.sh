@@ -8,8 +8,9 @@ build_packages=(
   libdnnl-dev                                                 # oneDNN: convolutions and matrices
 )
 
-# g++ makes host code of CUDA kernels, clang checks what gcc does not; ffmpeg and gnuplot make inputs and pictures.
-test_packages=(g++ clang clang-format clang-tidy binutils ffmpeg gnuplot-nox)
+# g++ makes host code of CUDA kernels, clang checks what gcc does not; ffmpeg and gnuplot make inputs and pictures, and
+# scripts read JSON with jq.
+test_packages=(g++ clang clang-format clang-tidy binutils ffmpeg gnuplot-nox jq)
 
 # What fuzz targets are linked with; not every release has packages of these names.
 fuzz_packages=(libclang-rt-dev libomp-dev)

@@ -4,8 +4,9 @@ set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
-build_preset release pocketpoet
-poet=$repository/build/release/pocketpoet
+. "$repository/samples/recipe.sh"
+build_program
+poet=$program
 "$poet" generate --prompts "$repository/samples/prompts.txt" --model shapes \
   --sheet "$repository/docs/shapes.png" --sheet-enlarge 1
 "$poet" generate --prompts "$repository/samples/sprites-prompts.txt" --model sprites \

@@ -10,11 +10,12 @@ if [ $# -lt 2 ]; then
   exit 2
 fi
 prompt=$1 clip=$2 sheet=${2%.*}.png
+[ "$sheet" != "$clip" ] || sheet=${2%.*}-sheet.png
 shift 2
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$repository/samples/packages.sh"
+. "$repository/samples/recipe.sh"
 
-install_packages "${build_packages[@]}"
-[ -e "$repository/build/release/pocketpoet" ] || say "building (only this once)"
-build_preset release pocketpoet
-"$repository/build/release/pocketpoet" generate "$prompt" --output "$clip" --sheet "$sheet" "$@"
+[ -e "$program" ] || say "building (only this once)"
+build_program
+"$program" generate "$prompt" --output "$clip" --sheet "$sheet" "$@"

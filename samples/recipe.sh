@@ -1,4 +1,4 @@
-# Sourced by the scripts that train: from clips to a model, stage after stage. A stage whose file is there is done; one
+# Sourced by the scripts that run the program, most of all those that train: from clips to a model, stage after stage. A stage whose file is there is done; one
 # that was interrupted goes on from its checkpoint.
 
 program=${POCKETPOET:-$repository/build/release/pocketpoet}

@@ -15,7 +15,7 @@ work=${3:-$repository/build/train-sprites}
 
 build_program gnuplot-nox
 mkdir -p "$work"
-stage "$work/clips" "$program" import "$folder" -o "$work/clips" --size 64x64 --frames 17
+stage "$work/clips/manifest.json" "$program" import "$folder" -o "$work/clips" --size 64x64 --frames 17
 
 tokenizer_options=(--crop 32 --batch 16 --average 0.998 --steps 14000 --report-every 2000)
 network_options=(--width 256 --layers 4 --slot-width 128 --text 40)

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 
+#include <limits.h>
 #include <string.h>
 
 static int chunk_length(const poet_tokenizer *t, const poet_grid *grid, int overlap)
@@ -94,50 +95,97 @@ static size_t units_before(const side *s, int positions)
     return s->frames ? frames_before(positions) : (size_t)positions;
 }
 
-/* A video of `total` positions, as chunks of `length` that overlap by `overlap`. */
+/* Where units come from and go to: memory, or a caller's functions for one frame after the other. */
+typedef struct ends {
+    const uint8_t *source; /* the next unit, where there is no function */
+    size_t left;           /* units from there on */
+    uint8_t *target[2];
+    poet_next_frame_fn next;
+    poet_take_codes_fn take_codes;
+    poet_take_frames_fn take_frames;
+    void *opaque;
+} ends;
+
+/* A video in chunks of `length` positions that overlap by `overlap`. */
 typedef struct walk {
     poet_program *program;
     side in, out[2];
     int outs;
-    const uint8_t *source; /* the whole video's, as the targets are */
-    uint8_t *target[2];
-    int total, length, overlap;
+    int length, overlap;
+    ends ends;
 } walk;
 
-/* Where the chunk begins that goes on after `done` positions: the last one ends at the end. */
-static int chunk_start(const walk *w, int done)
+static poet_status read_units(walk *w, uint8_t *to, size_t count, size_t *got)
 {
-    int start = done > w->overlap ? done - w->overlap : 0;
-    return start < w->total - w->length ? start : w->total - w->length;
+    ends *e = &w->ends;
+    *got = 0;
+    for (bool more = e->next; more && *got < count;) {
+        POET_TRY(e->next(e->opaque, to + *got * w->in.unit, &more));
+        *got += more;
+    }
+    if (e->next)
+        return POET_OK;
+    *got = count < e->left ? count : e->left;
+    memcpy(to, e->source, *got * w->in.unit);
+    e->source += *got * w->in.unit;
+    e->left -= *got;
+    return POET_OK;
 }
 
-/* Of a chunk's result, what the chunk before has not given yet is kept. */
-static poet_status keep(const walk *w, int result, int done, int start)
+static poet_status write_units(walk *w, int result, const uint8_t *units, size_t count)
+{
+    ends *e = &w->ends;
+    if (e->take_codes)
+        return e->take_codes(e->opaque, (const int32_t *)(const void *)units, (int)count);
+    if (e->take_frames)
+        return e->take_frames(e->opaque, units, (int)count);
+    memcpy(e->target[result], units, count * w->out[result].unit);
+    e->target[result] += count * w->out[result].unit;
+    return POET_OK;
+}
+
+/* Of a chunk's result, what belongs to its last `fresh` positions is kept. */
+static poet_status keep(walk *w, int result, int fresh)
 {
     const side *out = &w->out[result];
-    size_t bytes = units_before(out, w->length) * out->unit;
-    size_t skip = units_before(out, done - start) * out->unit;
-    uint8_t *chunk = poet_alloc(bytes);
-    poet_status status =
-        chunk ? poet_program_get_by_name(w->program, out->name, chunk, bytes) : POET_ERR_NOMEM;
+    size_t all = units_before(out, w->length), skip = units_before(out, w->length - fresh);
+    uint8_t *chunk = poet_alloc(all * out->unit);
+    poet_status status = POET_ERR_NOMEM;
+    if (chunk)
+        status = poet_program_get_by_name(w->program, out->name, chunk, all * out->unit);
     if (!status)
-        memcpy(w->target[result] + units_before(out, done) * out->unit, chunk + skip, bytes - skip);
+        status = write_units(w, result, chunk + skip * out->unit, all - skip);
     poet_free(chunk);
     return status;
 }
 
-static poet_status walk_chunks(const walk *w)
+/* Units of one position after the first. */
+static size_t units_each(const side *s)
 {
-    for (int done = 0; done < w->total;) {
-        int start = chunk_start(w, done);
-        /* The last unit of the chunk's first position stands in for all of it. */
-        size_t first = units_before(&w->in, start + 1) - 1;
-        POET_TRY(poet_program_set_by_name(w->program, w->in.name, w->source + first * w->in.unit,
-                                          units_before(&w->in, w->length) * w->in.unit));
+    return units_before(s, 2) - units_before(s, 1);
+}
+
+/* Room for a chunk, and for what the next one adds to it. */
+static uint8_t *window_create(const walk *w)
+{
+    return poet_alloc((units_before(&w->in, w->length) + units_each(&w->in) * (size_t)w->length) *
+                      w->in.unit);
+}
+
+/* From the first chunk, which is in the window. The window moves on by what the next chunk adds, so the last one ends at the
+ * end; the last unit of its first position stands in for all of that position. */
+static poet_status walk_chunks(walk *w, uint8_t *window)
+{
+    size_t whole = units_before(&w->in, w->length) * w->in.unit, each = units_each(&w->in), got;
+    size_t step = each * (size_t)(w->length > w->overlap ? w->length - w->overlap : 0);
+    for (int fresh = w->length; fresh;) {
+        POET_TRY(poet_program_set_by_name(w->program, w->in.name, window, whole));
         POET_TRY(poet_program_run(w->program));
         for (int i = 0; i < w->outs; i++)
-            POET_TRY(keep(w, i, done, start));
-        done = start + w->length;
+            POET_TRY(keep(w, i, fresh));
+        POET_TRY(read_units(w, window + whole, step, &got));
+        fresh = (int)(got / each);
+        memmove(window, window + (size_t)fresh * each * w->in.unit, whole);
     }
     return POET_OK;
 }
@@ -155,39 +203,73 @@ static side rows_side(const char *name, const poet_grid *grid, int each)
     return (side){name, values * sizeof(int32_t), false};
 }
 
+/* Fills the window with the first chunk, and makes the program for one of that length. */
+static poet_status begin_encoding(poet_tokenizer *tokenizer, walk *w, poet_grid chunk,
+                                  uint8_t *window)
+{
+    size_t got;
+    POET_TRY(read_units(w, window, units_before(&w->in, w->length), &got));
+    if (!got)
+        return POET_FAIL(POET_ERR_ARG, "there are no frames to encode");
+    w->length = chunk.t = 1 + (int)((got - 1) / units_each(&w->in));
+    POET_TRY(prepare_encoder(tokenizer, chunk, w->outs == 2));
+    w->program = tokenizer->encoder;
+    return POET_OK;
+}
+
+/* At most grid->t positions; the ends say how many there are. */
+static poet_status encode(poet_tokenizer *tokenizer, const poet_grid *grid, bool latents,
+                          const ends *between)
+{
+    int overlap = poet_encoder_context(&tokenizer->config) + 1;
+    walk encoding = {.in = frames_side(tokenizer, grid),
+                     .out = {rows_side("codes", grid, grid->levels),
+                             rows_side("latents", grid, tokenizer->config.dim)},
+                     .outs = latents ? 2 : 1,
+                     .length = chunk_length(tokenizer, grid, overlap),
+                     .overlap = overlap,
+                     .ends = *between};
+    uint8_t *window = window_create(&encoding);
+    poet_status status =
+        window ? begin_encoding(tokenizer, &encoding, *grid, window) : POET_ERR_NOMEM;
+    if (!status)
+        status = walk_chunks(&encoding, window);
+    poet_free(window);
+    return status;
+}
+
 /* latents may be NULL. */
-static poet_status encode(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h, int w,
-                          int32_t *codes, float *latents)
+static poet_status encode_clip(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h,
+                               int w, int32_t *codes, float *latents)
 {
     poet_grid grid;
     POET_TRY(poet_tokenizer_grid(&tokenizer->config, t, h, w, &grid));
-    int overlap = poet_encoder_context(&tokenizer->config) + 1;
-    poet_grid chunk = grid;
-    chunk.t = chunk_length(tokenizer, &grid, overlap);
-    POET_TRY(prepare_encoder(tokenizer, chunk, latents));
-    const walk encoding = {.program = tokenizer->encoder,
-                           .in = frames_side(tokenizer, &grid),
-                           .out = {rows_side("codes", &grid, grid.levels),
-                                   rows_side("latents", &grid, tokenizer->config.dim)},
-                           .outs = latents ? 2 : 1,
-                           .source = frames,
-                           .target = {(uint8_t *)codes, (uint8_t *)latents},
-                           .total = grid.t,
-                           .length = chunk.t,
-                           .overlap = overlap};
-    return walk_chunks(&encoding);
+    const ends memory = {
+        .source = frames, .left = (size_t)t, .target = {(uint8_t *)codes, (uint8_t *)latents}};
+    return encode(tokenizer, &grid, latents, &memory);
 }
 
 poet_status poet_tokenizer_encode(poet_tokenizer *tokenizer, const uint8_t *frames, int t, int h,
                                   int w, int32_t *codes)
 {
-    return encode(tokenizer, frames, t, h, w, codes, NULL);
+    return encode_clip(tokenizer, frames, t, h, w, codes, NULL);
 }
 
 poet_status poet_tokenizer_encode_latents(poet_tokenizer *tokenizer, const uint8_t *frames, int t,
                                           int h, int w, int32_t *codes, float *latents)
 {
-    return encode(tokenizer, frames, t, h, w, codes, latents);
+    return encode_clip(tokenizer, frames, t, h, w, codes, latents);
+}
+
+poet_status poet_tokenizer_encode_stream(poet_tokenizer *tokenizer, int h, int w,
+                                         poet_next_frame_fn next, poet_take_codes_fn take,
+                                         void *opaque)
+{
+    poet_grid grid;
+    POET_TRY(poet_tokenizer_grid(&tokenizer->config, 1, h, w, &grid));
+    grid.t = INT_MAX; /* not known yet */
+    const ends stream = {.next = next, .take_codes = take, .opaque = opaque};
+    return encode(tokenizer, &grid, false, &stream);
 }
 
 static poet_status check_codes(const poet_tokenizer *t, const int32_t *codes, int64_t count)
@@ -199,22 +281,43 @@ static poet_status check_codes(const poet_tokenizer *t, const int32_t *codes, in
     return POET_OK;
 }
 
-poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *codes,
-                                  const poet_grid *grid, uint8_t *frames)
+static poet_status decode(poet_tokenizer *tokenizer, const int32_t *codes, const poet_grid *grid,
+                          ends between)
 {
+    size_t got;
     if (grid->levels != tokenizer->config.levels)
         return POET_FAIL(POET_ERR_ARG, "the tokens have %d levels, the tokenizer has %d",
                          grid->levels, tokenizer->config.levels);
     POET_TRY(check_codes(tokenizer, codes, poet_grid_codes(grid)));
     POET_TRY(poet_decoder_prepare(tokenizer, grid));
-    const walk decoding = {.program = tokenizer->decoder,
-                           .in = rows_side("codes", grid, grid->levels),
-                           .out = {frames_side(tokenizer, grid)},
-                           .outs = 1,
-                           .source = (const uint8_t *)codes,
-                           .target = {frames},
-                           .total = grid->t,
-                           .length = tokenizer->decoder_grid.t,
-                           .overlap = poet_decoder_context(&tokenizer->config) + 1};
-    return walk_chunks(&decoding);
+    between.source = (const uint8_t *)codes;
+    between.left = (size_t)grid->t;
+    walk decoding = {.program = tokenizer->decoder,
+                     .in = rows_side("codes", grid, grid->levels),
+                     .out = {frames_side(tokenizer, grid)},
+                     .outs = 1,
+                     .length = tokenizer->decoder_grid.t,
+                     .overlap = poet_decoder_context(&tokenizer->config) + 1,
+                     .ends = between};
+    uint8_t *window = window_create(&decoding);
+    poet_status status = window ? POET_OK : POET_ERR_NOMEM;
+    if (!status)
+        status = read_units(&decoding, window, (size_t)decoding.length, &got);
+    if (!status)
+        status = walk_chunks(&decoding, window);
+    poet_free(window);
+    return status;
+}
+
+poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *codes,
+                                  const poet_grid *grid, uint8_t *frames)
+{
+    return decode(tokenizer, codes, grid, (ends){.target = {frames}});
+}
+
+poet_status poet_tokenizer_decode_stream(poet_tokenizer *tokenizer, const int32_t *codes,
+                                         const poet_grid *grid, poet_take_frames_fn take,
+                                         void *opaque)
+{
+    return decode(tokenizer, codes, grid, (ends){.take_frames = take, .opaque = opaque});
 }

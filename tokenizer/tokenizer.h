@@ -107,6 +107,20 @@ poet_status poet_tokenizer_encode_latents(poet_tokenizer *tokenizer, const uint8
 poet_status poet_tokenizer_decode(poet_tokenizer *tokenizer, const int32_t *codes,
                                   const poet_grid *grid, uint8_t *frames);
 
+/* The same for clips of any length, with the memory of one chunk, and with equal results. next fills the next frame (H,W,3);
+ * *got is false after the last one, and up to three frames that fill no position are left out. take gets codes
+ * (positions,h,w,levels), or frames (n,H,W,3), in their order. A function's error ends the work. */
+typedef poet_status (*poet_next_frame_fn)(void *opaque, uint8_t *frame, bool *got);
+typedef poet_status (*poet_take_codes_fn)(void *opaque, const int32_t *codes, int positions);
+typedef poet_status (*poet_take_frames_fn)(void *opaque, const uint8_t *frames, int n);
+
+poet_status poet_tokenizer_encode_stream(poet_tokenizer *tokenizer, int h, int w,
+                                         poet_next_frame_fn next, poet_take_codes_fn take,
+                                         void *opaque);
+poet_status poet_tokenizer_decode_stream(poet_tokenizer *tokenizer, const int32_t *codes,
+                                         const poet_grid *grid, poet_take_frames_fn take,
+                                         void *opaque);
+
 /* What decoding such a clip takes on the tokenizer's device, its weights included. Nothing is allocated there. */
 poet_status poet_tokenizer_plan_decoding(poet_tokenizer *tokenizer, const poet_grid *grid,
                                          poet_memory *out);

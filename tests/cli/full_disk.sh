@@ -33,6 +33,9 @@ full "sheet.png" synth shapes --sheet sheet.png
 full "x.safetensors.checkpoint" train-tokenizer "${data[@]}" "${small[@]}" --steps 2 -o x.safetensors
 full "x.safetensors.checkpoint" train-generator train.ptok -t model/tokenizer.safetensors "${tiny[@]}" --steps 2 \
   -o x.safetensors
+touch x.jsonl
+full "x.jsonl" train-tokenizer "${data[@]}" "${small[@]}" --steps 40 --log-every 1 --metrics x.jsonl -o x.safetensors
+full "less-4/tokenizer.safetensors" codebook shrink "${data[@]}" --model ./model -k 4 -o less --fit-clips 0
 mkdir -p set/train
 touch set/synth.json # tells the next synth what to go on with
 full "set/train/000000.mp4" synth shapes -n 3 -o set

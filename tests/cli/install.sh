@@ -23,6 +23,7 @@ touch "$prefix/share/pocketpoet/models/probe/tokenizer.safetensors"
 
 PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name pocketpoet.pc)")
 export PKG_CONFIG_PATH
+[ "$(grep -c '^Libs:' "$PKG_CONFIG_PATH/pocketpoet.pc")" = 1 ] || { echo "pocketpoet.pc has several lines of Libs"; exit 1; }
 # shellcheck disable=SC2046,SC2086
 cc -std=c11 -Wall -Werror $flags outside.c $(pkg-config --cflags --libs pocketpoet) -o with-pkg-config
 check_output ./with-pkg-config

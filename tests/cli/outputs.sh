@@ -25,6 +25,9 @@ unwritable webm generate "a red circle" --model missing
 unwritable safetensors train-tokenizer missing
 unwritable safetensors train-generator missing.ptok -t missing.safetensors
 refuses 1 "nowhere/x.jsonl: cannot be created" train-tokenizer missing -o x.safetensors --metrics nowhere/x.jsonl
+refuses 1 "file: exists and is not a directory" codebook shrink missing --model missing -k 4 -o file/x
+refuses 1 "file: exists and is not a directory" eval coverage missing --model missing -p file
+[ "$(id -u)" = 0 ] || refuses 1 "sealed/x-4: cannot be written" codebook shrink missing --model missing -k 4 -o sealed/x
 [ "$(id -u)" != 0 ] || echo "not tried as root: folders without permission"
 
 # What is read is not written over, and two outputs have two names.

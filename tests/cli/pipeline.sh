@@ -13,7 +13,10 @@ works encode "${data[@]}" -t model/tokenizer.safetensors -o train.ptok
 works encode "${data[@]}" -t model/tokenizer.safetensors -o heldout.ptok --split heldout-seen --count 5 --json
 [[ $stdout == *'"clips": 5'* ]] || fail "encode --count 5: $stdout"
 works decode train.ptok -t model/tokenizer.safetensors -i 3 -o back.mp4
-works inspect back.mp4
+works inspect back.mp4 --json
+[[ $stdout == *'codes: 32'*'tokenizer: model/tokenizer.safetensors'*'prompt: '* ]] || fail "what decode tells of a clip: $stdout"
+works decode train.ptok -t model/tokenizer.safetensors -i 3 -o small.mp4 --crf 50
+[ "$(stat -c %s small.mp4)" -lt "$(stat -c %s back.mp4)" ] || fail "decode --crf 50 is no smaller"
 # A picture of one pixel in a format that does not tell how many frames there are.
 printf 'BM\72\0\0\0\0\0\0\0\66\0\0\0\50\0\0\0\1\0\0\0\1\0\0\0\1\0\30\0%024d\1\2\3\0' 0 | tr 0 '\0' >one.bmp
 works inspect one.bmp
@@ -39,6 +42,21 @@ done
 cmp -s alone.png batch-0002.png || fail "a clip depends on its batch"
 works generate "a red circle" --model ./model -o other.png --enlarge 1 --seed 6
 ! cmp -s alone.png other.png || fail "the seed changes nothing"
+works generate -p "a red circle" --model ./model -o named.png --enlarge 1 --seed 5
+cmp -s alone.png named.png || fail "--prompt is not PROMPT"
+works generate --prompt "a red circle" --model ./model -o fine.mp4
+works generate --prompt "a red circle" --model ./model -o coarse.mp4 --crf 50
+[ "$(stat -c %s coarse.mp4)" -lt "$(stat -c %s fine.mp4)" ] || fail "generate --crf 50 is no smaller"
+
+# Ctrl-C: how many clips are there, and how to write the rest.
+printf 'a red circle\n%.0s' $(seq 300) >many.txt
+"$program" generate --prompts many.txt --model ./model -o many.gif --seed 7 --batch 2 --quiet 2>said &
+pid=$!
+await $pid [ -e many-0002.gif ] && kill -INT $pid
+wait $pid && fail "an interrupted generate said that it was done"
+written=$(find . -name 'many-*.gif' | wc -l)
+grep -q "stopped after $written of 300 clips of many.txt; .* from prompt $((written + 1)) on, with --seed $((7 + written))" said ||
+  fail "generate after Ctrl-C, $written clips: $(cat said)"
 works generate "" --model ./model -o empty.gif --seed 18446744073709551615 --json
 [[ $stdout == *'"seed": "18446744073709551615"'* ]] || fail "the largest seed: $stdout"
 for file in other.png empty.gif; do
@@ -53,6 +71,12 @@ works eval "${data[@]}" --model ./model --count 3 --captions 2 --json
 for key in psnr ssim codes codes_used perplexity bits_per_clip caption_accuracy seen heldout reader; do
   [[ $stdout == *"\"$key\""* ]] || fail "eval --json has no $key: $stdout"
 done
+
+works eval "${data[@]}" --model ./model --count 1 --captions 1 --json
+[[ $stdout == *'"bits_per_clip_interval": null'* ]] || fail "one clip has an interval: $stdout"
+export TMPDIR=nowhere
+refuses 1 "nowhere/pocketpoet-bench-" bench --model ./model --only generate
+unset TMPDIR
 
 # A reader that is learned from a dataset's clips, and with it the captions of the dataset.
 works synth shapes -o clips -n 20 --heldout 2 --size 32 --frames 5
@@ -92,12 +116,28 @@ works eval imported --model ./model --count 2 --json
 # A video of one's own.
 works encode back.mp4 -t model/tokenizer.safetensors -o one.ptok
 works decode one.ptok -t model/tokenizer.safetensors -o one.webm
+works encode back.mp4 -t model/tokenizer.safetensors -o scaled.ptok --size 26x16 --fps 4 --fit pad
+works inspect scaled.ptok --details --json
+[[ ${stdout//[[:space:]]/} == *'"fps":4.0,'*'"grid":[1,2,3]'* ]] || fail "encode --size --fps: $stdout"
+mkdir pictures
+printf 'a red circle\n%.0s' 1 2 3 4 5 6 >six.txt
+works generate --prompts six.txt --model ./model -o pictures/f.png --enlarge 1
+works encode pictures -t model/tokenizer.safetensors -o pictures.ptok
+works encode pictures/f-%04d.png -t model/tokenizer.safetensors -o pattern.ptok
+works decode pictures.ptok -t model/tokenizer.safetensors -o pictures.gif
+works decode pattern.ptok -t model/tokenizer.safetensors -o pattern.gif
+cmp pictures.gif pattern.gif || fail "a folder of pictures and their pattern differ"
+works inspect pattern.ptok --details --json
+[[ ${stdout//[[:space:]]/} == *'"grid":[2,8,12]'* ]] || fail "encode of six pictures: $stdout"
+refuses 2 "--pictures is for datasets" encode pictures -t model/tokenizer.safetensors -o x.ptok --pictures 2
+refuses 2 "--fps and --fit are for a video" encode "${data[@]}" -t model/tokenizer.safetensors -o x.ptok --fit pad
 
 # ---- what is refused ----
 
 refuses 2 "wants a PROMPT" generate --model ./model -o x.mp4
 refuses 2 "wants --output" generate "a red circle" --model ./model
 refuses 2 "not both" generate "a red circle" --prompts prompts.txt --model ./model -o x.mp4
+refuses 2 "one PROMPT" generate "a red circle" --prompt "a red circle" --model ./model -o x.mp4
 refuses 2 "not valid UTF-8 at byte 2" generate "$(printf 'a \xff\xfe')" --model ./model -o x.mp4
 head -c 100001 /dev/zero | tr '\0' x >long.txt
 refuses 2 "100001 bytes" generate --prompts long.txt --model ./model -o x.mp4

@@ -36,7 +36,7 @@ for ignored in "" nohup; do
   kill -HUP "$pid" 2>/dev/null || true
   if [ -n "$ignored" ]; then
     await_checkpoint hung-up.safetensors.checkpoint || true
-    ! grep -q "finishing this step" said || fail "nohup does not keep SIGHUP away"
+    ! grep -q "stopping after this step" said || fail "nohup does not keep SIGHUP away"
     kill "$pid" 2>/dev/null || true
   fi
   status=0

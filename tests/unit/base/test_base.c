@@ -8,7 +8,9 @@
 #include "base/utf8.h"
 #include "tests/support/check.h"
 
+#include <dirent.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void test_status(void)
@@ -136,6 +138,57 @@ static void test_file(void)
     poet_free(path);
 }
 
+/* "BEFORE.PID.tmp" */
+static void touch(const char *directory, const char *before, long process)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s%ld.tmp", before, process);
+    char *path = poet_path_join(directory, name);
+    FILE *file = fopen(path, "wb");
+    CHECK(file && fclose(file) == 0);
+    poet_free(path);
+}
+
+/* What a dead process left for one name goes; what a living one has, and what only looks like it, stays. */
+static void test_clean(void)
+{
+    char directory[] = "/tmp/poet-base-XXXXXX";
+    CHECK(mkdtemp(directory) != NULL);
+    pid_t dead = fork();
+    if (dead == 0)
+        _exit(0);
+    CHECK(waitpid(dead, NULL, 0) == dead);
+    char *path = poet_path_join(directory, "a.st"), *deep = poet_path_join(path, "b/c");
+    touch(directory, "a.st.", dead);
+    touch(directory, "a.st.", getpid());
+    touch(directory, "a.st.x", dead);
+    touch(directory, "b.st.", dead);
+    FILE *file = fopen(path, "wb");
+    CHECK(file && fclose(file) == 0);
+    poet_output_clean(path);
+    poet_output_clean(deep); /* there is no such directory */
+    int left = 0;
+    DIR *open = opendir(directory);
+    for (struct dirent *entry; (entry = readdir(open));) {
+        char gone[64];
+        snprintf(gone, sizeof gone, "a.st.%ld.tmp", (long)dead);
+        CHECK(strcmp(entry->d_name, gone) != 0);
+        left += entry->d_name[0] != '.';
+    }
+    closedir(open);
+    CHECK_INT(left, 4);
+
+    CHECK_OK(poet_can_make_directory(directory));
+    CHECK_FAILS(poet_can_make_directory(deep), POET_ERR_IO, "a.st: exists and is not a directory");
+    CHECK_OK(poet_can_make_directory("no-folder-of-this-name/b"));
+    CHECK(!poet_is_directory("no-folder-of-this-name"));
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    CHECK(system(command) == 0);
+    poet_free(deep);
+    poet_free(path);
+}
+
 static int rising(const void *a, const void *b)
 {
     const double *x = a, *y = b;
@@ -235,5 +288,6 @@ int main(void)
     test_philox();
     test_bits();
     test_file();
+    test_clean();
     return CHECK_RESULT();
 }

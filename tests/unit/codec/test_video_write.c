@@ -251,6 +251,20 @@ static void test_reproducible(void)
     poet_clip_free(&clip);
 }
 
+static poet_status write_with(const char *name, const poet_clip *clip, const char *const *encoders,
+                              const char **used)
+{
+    poet_av_writer *w;
+    poet_write_options o = {0};
+    poet_status status = poet_av_create(scratch(name), clip, &o, "mp4", encoders, used, &w);
+    for (int t = 0; t < clip->t && !status; t++)
+        status = poet_av_add(w, poet_clip_frame(clip, t));
+    if (!status)
+        status = poet_av_commit(w);
+    poet_av_destroy(w);
+    return status;
+}
+
 /* As it would go on an FFmpeg without H.264. */
 static void test_fall_back(void)
 {
@@ -258,14 +272,13 @@ static void test_fall_back(void)
                                                                                   NULL};
     poet_clip clip = disc_clip(9, 64, 64, 8), out;
     const char *used = "";
-    poet_write_options o = {0};
-    CHECK_OK(poet_av_write(scratch("old.mp4"), &clip, &o, "mp4", encoders, &used));
+    CHECK_OK(write_with("old.mp4", &clip, encoders, &used));
     CHECK_STR(used, "mpeg4");
     CHECK_OK(poet_video_read(scratch("old.mp4"), NULL, &out));
     CHECK(psnr(&clip, &out) > 30);
     poet_clip_free(&out);
-    CHECK_FAILS(poet_av_write(scratch("not.mp4"), &clip, &o, "mp4", none, &used),
-                POET_ERR_UNSUPPORTED, "not.mp4: this FFmpeg has no encoder");
+    CHECK_FAILS(write_with("not.mp4", &clip, none, &used), POET_ERR_UNSUPPORTED,
+                "not.mp4: this FFmpeg has no encoder");
     CHECK(!poet_is_file(scratch("not.mp4")));
     poet_clip_free(&clip);
 }
@@ -342,6 +355,40 @@ static void test_contact_sheet(void)
 
 static const char *const extensions[] = {"mp4", "webm", "gif", "png"};
 
+/* Frame by frame, and in one piece: equal bytes. What is not committed leaves nothing. */
+static void test_frame_by_frame(void)
+{
+    poet_clip clip = disc_clip(11, 40, 48, 8);
+    poet_write_options o = {.tags = tags, .tag_count = 4, .enlarge = 2};
+    poet_video_writer *w;
+    for (int k = 0; k < 4; k++) {
+        char whole[32], parts[32];
+        size_t n, m;
+        snprintf(whole, sizeof whole, "frames.%s", extensions[k]);
+        CHECK_OK(poet_video_write(scratch(whole), &clip, &o, NULL));
+        unsigned char *a = read_bytes(scratch(whole), &n);
+        int before = scratch_files();
+        snprintf(parts, sizeof parts, "begun.%s", extensions[k]);
+        CHECK_OK(poet_video_create(scratch(parts), clip.h, clip.w, clip.fps, &o, &w));
+        CHECK_OK(poet_video_add(w, clip.pixels, 3));
+        poet_video_destroy(w);
+        CHECK_INT(scratch_files(), before);
+        CHECK_OK(poet_video_create(scratch(whole), clip.h, clip.w, clip.fps, &o, &w));
+        for (int t = 0; t < clip.t; t += t ? 5 : 1)
+            CHECK_OK(poet_video_add(w, poet_clip_frame(&clip, t), t ? 5 : 1));
+        CHECK_OK(poet_video_commit(w, NULL));
+        poet_video_destroy(w);
+        unsigned char *b = read_bytes(scratch(whole), &m);
+        CHECK(n == m && memcmp(a, b, n) == 0);
+        poet_free(a);
+        poet_free(b);
+    }
+    CHECK_OK(poet_video_create(scratch("none.mp4"), 16, 16, 8, NULL, &w));
+    CHECK_FAILS(poet_video_commit(w, NULL), POET_ERR_ARG, "there are no frames to write");
+    poet_video_destroy(w);
+    poet_clip_free(&clip);
+}
+
 static void test_refusals(void)
 {
     poet_clip clip = disc_clip(3, 32, 32, 8);
@@ -414,6 +461,7 @@ int main(void)
     test_fall_back();
     test_sheet();
     test_contact_sheet();
+    test_frame_by_frame();
     test_refusals();
     test_full_disk();
     CHECK_INT(poet_memory_get_stats().blocks, 0);

@@ -1,4 +1,4 @@
-/* datasets/import_walk: which videos are found, and the folders that cannot be looked into. */
+/* datasets/import_walk: which files are found, and the folders that cannot be looked into. */
 #include "base/file.h"
 #include "datasets/import_internal.h"
 #include "tests/support/check.h"
@@ -24,9 +24,11 @@ static void append(char *text, size_t room, const char *line)
     snprintf(text + length, room - length, "%s\n", line);
 }
 
-static poet_status visit(const poet_import_sink *sink, poet_import_list *list, const char *file)
+static poet_status visit(const poet_import_sink *sink, poet_import_list *list, const char *file,
+                         const poet_import_entries *beside)
 {
     (void)list;
+    (void)beside;
     found *f = sink->task->user;
     append(f->files, sizeof f->files, file);
     return POET_OK;
@@ -76,7 +78,7 @@ static void test_names(void)
     make_file("names/.d.mp4");
     make_file("names/.hidden/e.mp4");
     CHECK_OK(walk("names", &f));
-    CHECK_STR(f.files, "a.webm\nb/1.mkv\nb/2.gif\nc.MP4\n");
+    CHECK_STR(f.files, "a.webm\nb/1.mkv\nb/2.gif\nb/notes.txt\nc.MP4\n");
     CHECK_STR(f.messages, "");
 }
 

@@ -211,6 +211,86 @@ static void test_chunks(poet_device *device)
     poet_tokenizer_destroy(t);
 }
 
+enum { STREAM_CELLS = H / 4 * (W / 4) };
+
+/* A clip that comes and goes frame by frame. */
+typedef struct stream {
+    const uint8_t *clip;
+    int frames, read;
+    uint8_t *pixels;
+    int32_t *codes;
+    int taken; /* frames, or positions */
+} stream;
+
+static poet_status next_frame(void *opaque, uint8_t *frame, bool *got)
+{
+    stream *s = opaque;
+    *got = s->read < s->frames;
+    if (*got)
+        memcpy(frame, s->clip + s->read++ * PIXELS, PIXELS);
+    return POET_OK;
+}
+
+static poet_status take_codes(void *opaque, const int32_t *codes, int positions)
+{
+    stream *s = opaque;
+    memcpy(s->codes + s->taken * STREAM_CELLS, codes,
+           (size_t)(positions * STREAM_CELLS) * sizeof *codes);
+    s->taken += positions;
+    return POET_OK;
+}
+
+static poet_status take_frames(void *opaque, const uint8_t *frames, int n)
+{
+    stream *s = opaque;
+    memcpy(s->pixels + s->taken * PIXELS, frames, (size_t)(n * PIXELS));
+    s->taken += n;
+    return POET_OK;
+}
+
+static poet_status refuse_frames(void *opaque, const uint8_t *frames, int n)
+{
+    (void)opaque;
+    (void)frames;
+    return POET_FAIL(POET_ERR_IO, "no room for %d frames", n);
+}
+
+/* Streams of all lengths give what one piece gives, without the frames at the end that fill no position. */
+static void test_streams(poet_device *device)
+{
+    enum { LONGEST = 64 };
+
+    poet_tokenizer *t = make(device, 1, 3);
+    static uint8_t clip[LONGEST * PIXELS], whole[LONGEST * PIXELS], parts[LONGEST * PIXELS];
+    int32_t codes[16 * STREAM_CELLS], pieces[16 * STREAM_CELLS];
+    support_draw_clip(5, LONGEST, H, W, clip);
+    for (int frames = 1; frames <= LONGEST; frames += frames < 8 ? 1 : 7) {
+        int positions = 1 + (frames - 1) / POET_PATCH_FRAMES;
+        int used = 1 + POET_PATCH_FRAMES * (positions - 1);
+        poet_grid grid = {positions, 2, 3, 1};
+        t->chunk_positions = 1 << 20;
+        CHECK_OK(poet_tokenizer_encode(t, clip, used, H, W, codes));
+        CHECK_OK(poet_tokenizer_decode(t, codes, &grid, whole));
+        t->chunk_positions = 4 * STREAM_CELLS;
+        stream in = {.clip = clip, .frames = frames, .codes = pieces}, out = {.pixels = parts};
+        CHECK_OK(poet_tokenizer_encode_stream(t, H, W, next_frame, take_codes, &in));
+        CHECK_INT(in.taken, positions);
+        CHECK(memcmp(codes, pieces, (size_t)(positions * STREAM_CELLS) * sizeof *codes) == 0);
+        CHECK_OK(poet_tokenizer_decode_stream(t, codes, &grid, take_frames, &out));
+        CHECK_INT(out.taken, used);
+        CHECK(memcmp(whole, parts, (size_t)(used * PIXELS)) == 0);
+    }
+    stream none = {.codes = pieces};
+    poet_grid grid = {2, 2, 3, 1};
+    CHECK_FAILS(poet_tokenizer_encode_stream(t, H, W, next_frame, take_codes, &none), POET_ERR_ARG,
+                "there are no frames");
+    CHECK_FAILS(poet_tokenizer_encode_stream(t, H + 1, W, next_frame, take_codes, &none),
+                POET_ERR_ARG, "multiples");
+    CHECK_FAILS(poet_tokenizer_decode_stream(t, codes, &grid, refuse_frames, NULL), POET_ERR_IO,
+                "no room for");
+    poet_tokenizer_destroy(t);
+}
+
 static double squared_to(const float *rest, const float *vector, int dim)
 {
     double sum = 0;
@@ -299,6 +379,7 @@ static void test_backend(const poet_backend *backend)
     test_causality(device, 4);
     test_still(device);
     test_chunks(device);
+    test_streams(device);
     test_latents(device);
     test_files(device);
     poet_device_close(device);
