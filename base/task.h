@@ -16,13 +16,15 @@ typedef struct poet_progress {
 /* A task's observer; a zeroed struct is silent and never stops. */
 typedef struct poet_task {
     void (*progress)(void *user, const poet_progress *progress);
-    void (*message)(void *user,
-                    const char *sentence); /* a file that was skipped, a code that was restarted */
+    void (*info)(void *user, const char *sentence); /* how it is done: memory, where it goes on */
+    void (*message)(void *user, const char *sentence); /* what is wrong: a file that was skipped */
     bool (*stop)(void *user); /* true: finish the current unit, save, return INTERRUPTED */
     void *user;
 } poet_task;
 
 void poet_task_progress(const poet_task *task, const poet_progress *progress);
+void poet_task_info(const poet_task *task, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void poet_task_message(const poet_task *task, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 bool poet_task_stopped(const poet_task *task);

@@ -33,6 +33,8 @@ static void watch(void *user, const poet_progress *progress)
 {
     stopwatch *w = user;
     double now = poet_seconds();
+    if (strcmp(progress->unit, "steps") != 0)
+        return;
     if (w->first == 0) {
         w->first = now;
         w->done_first = progress->done;

@@ -195,11 +195,11 @@ static poet_status plan(const cli_context *context, generate_run *run)
     int wanted = run->n < run->batch ? run->n : run->batch;
     POET_TRY(poet_generator_fit_batch(run->pair.generator, wanted, &run->sampling, &run->batch,
                                       &memory));
-    poet_task_message(&context->task, "memory for %d clips at once: %s", run->batch,
-                      poet_memory_text(&memory, text));
+    poet_task_info(&context->task, "memory for %d clips at once: %s", run->batch,
+                   poet_memory_text(&memory, text));
     POET_TRY(poet_tokenizer_plan_decoding(run->pair.tokenizer, grid, &decoding));
-    poet_task_message(&context->task, "memory to decode them, one by one: %s",
-                      poet_memory_text(&decoding, text));
+    poet_task_info(&context->task, "memory to decode them, one by one: %s",
+                   poet_memory_text(&decoding, text));
     return POET_OK;
 }
 

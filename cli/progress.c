@@ -84,29 +84,37 @@ static void format_rate(double done, double seconds, const char *unit, char *tex
         snprintf(text, room, "%.*f s each", rate > 0.1 ? 2 : 1, rate > 0 ? 1 / rate : 0);
 }
 
+static void append(char *line, size_t room, const char *text, const char *suffix)
+{
+    size_t used = strlen(line);
+    snprintf(line + used, room - used, "  %s%s", text, suffix);
+}
+
+/* Rate and time left are known from the second report on. */
 static void format_line(const cli_progress *p, const poet_progress *now, char *line, size_t room)
 {
-    char bar[BAR + 1], rate[64], left[64] = "";
+    char bar[BAR + 1], text[64];
     double seconds = poet_seconds() - p->began, fresh = now->done - p->began_done;
-    format_rate(fresh, seconds, now->unit, rate, sizeof rate);
     if (now->total <= 0) {
-        snprintf(line, room, "%s %.0f %s  %s", now->what, now->done, now->unit, rate);
+        snprintf(line, room, "%s %.0f %s", now->what, now->done, now->unit);
     } else {
         double share = fmin(fmax(now->done / now->total, 0), 1);
         memset(bar, ' ', BAR);
         memset(bar, '=', (size_t)(share * BAR));
         bar[BAR] = 0;
-        if (fresh > 0)
-            cli_format_time(seconds / fresh * (now->total - now->done), left, sizeof left);
-        snprintf(line, room, "%s%s%s%s %.0f/%.0f %s  %s%s%s%s", now->what, //
-                 p->terminal ? " [" : "", p->terminal ? bar : "", p->terminal ? "]" : ":",
-                 now->done, now->total, now->unit, rate, *left ? "  " : "", left,
-                 *left ? " left" : "");
+        snprintf(line, room, "%s%s%s%s %.0f/%.0f %s", now->what, p->terminal ? " [" : "",
+                 p->terminal ? bar : "", p->terminal ? "]" : ":", now->done, now->total, now->unit);
     }
-    if (now->note && *now->note) {
-        size_t used = strlen(line);
-        snprintf(line + used, room - used, "  %s", now->note);
+    if (fresh > 0) {
+        format_rate(fresh, seconds, now->unit, text, sizeof text);
+        append(line, room, text, "");
     }
+    if (fresh > 0 && now->total > 0) {
+        cli_format_time(seconds / fresh * (now->total - now->done), text, sizeof text);
+        append(line, room, text, " left");
+    }
+    if (now->note && *now->note)
+        append(line, room, now->note, "");
 }
 
 /* A task that had nothing to do, or reports its end twice, leaves no line. */
@@ -161,6 +169,13 @@ static void on_message(void *user, const char *sentence)
     p->shown = p->terminal ? 0 : p->shown;
 }
 
+static void on_info(void *user, const char *sentence)
+{
+    const cli_progress *p = user;
+    if (!p->quiet)
+        on_message(user, sentence);
+}
+
 void cli_progress_init(cli_progress *progress, FILE *out, bool quiet)
 {
     *progress = (cli_progress){.out = out, .quiet = quiet, .terminal = isatty(fileno(out)) == 1};
@@ -168,6 +183,9 @@ void cli_progress_init(cli_progress *progress, FILE *out, bool quiet)
 
 poet_task cli_progress_task(cli_progress *progress)
 {
-    return (poet_task){
-        .progress = on_progress, .message = on_message, .stop = stop, .user = progress};
+    return (poet_task){.progress = on_progress,
+                       .info = on_info,
+                       .message = on_message,
+                       .stop = stop,
+                       .user = progress};
 }

@@ -15,7 +15,7 @@
 
 typedef struct cli_progress {
     FILE *out;
-    bool quiet;               /* messages of skipped files still appear */
+    bool quiet;               /* only messages appear, as of skipped files */
     bool terminal;            /* redraw one line */
     bool drawn;               /* the line is on the screen */
     char what[64];            /* of the running task; "" before the first report */

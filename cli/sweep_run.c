@@ -392,7 +392,7 @@ poet_status sweep_run(const sweep_plan *plan, int index, bool wait, const poet_t
         return POET_OK;
     poet_status status = POET_OK;
     if (!sweep_cell_done(plan, cell)) {
-        poet_task_message(task, "cell %s", cell->name);
+        poet_task_info(task, "cell %s", cell->name);
         status = make(plan, index, folder, task);
     }
     if (!status && !cell->kept)

@@ -135,8 +135,8 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
     }
     poet_checkpoint_close(checkpoint);
     POET_TRY(status);
-    poet_task_message(config->task, "%s: goes on after step %" PRId64 " of %" PRId64,
-                      config->checkpoint, *step, config->optim.steps);
+    poet_task_info(config->task, "%s: goes on after step %" PRId64 " of %" PRId64,
+                   config->checkpoint, *step, config->optim.steps);
     return trim_metrics(config->metrics, *step);
 }
 
@@ -145,8 +145,8 @@ void poet_train_announce(const poet_train_config *config, const poet_params *par
 {
     char text[192];
     poet_memory m = poet_program_memory(program);
-    poet_task_message(config->task, "%s: %.2f M parameters; memory: %s", config->what,
-                      (double)poet_params_elements(params) / 1e6, poet_memory_text(&m, text));
+    poet_task_info(config->task, "%s: %.2f M parameters; memory: %s", config->what,
+                   (double)poet_params_elements(params) / 1e6, poet_memory_text(&m, text));
     if (out)
         *out = m;
 }

@@ -45,8 +45,8 @@ poet_import_options poet_import_defaults(void)
 const char *poet_import_reason_name(poet_import_reason reason)
 {
     static const char *const names[POET_IMPORT_REASONS] = {
-        "bad line",     "bad caption",     "bad name", "named twice",
-        "file missing", "without caption", "broken"};
+        "bad line",     "bad caption",     "bad name",   "named twice",
+        "file missing", "without caption", "bad folder", "broken"};
     return names[reason];
 }
 
@@ -409,7 +409,7 @@ static poet_status run(importer *im)
     POET_TRY(prepare(im));
     POET_TRY(resume_from(im, POET_MANIFEST_NAME, &done));
     if (done) {
-        poet_task_message(im->task, "%s: holds these clips already", im->out);
+        poet_task_info(im->task, "%s: holds these clips already", im->out);
         return POET_OK;
     }
     POET_TRY(resume_from(im, PARTIAL_NAME, &resumed));

@@ -39,6 +39,7 @@ typedef enum poet_import_reason {
     POET_IMPORT_REPEATED,    /* a file that an earlier line has named */
     POET_IMPORT_NO_FILE,     /* a caption without its clip */
     POET_IMPORT_NO_CAPTION,  /* a video in the folder that no caption names */
+    POET_IMPORT_BAD_FOLDER,  /* one below that cannot be read, or lies deeper than 16 */
     POET_IMPORT_BROKEN,      /* a clip that cannot be decoded, or not to its end */
     POET_IMPORT_REASONS
 } poet_import_reason;

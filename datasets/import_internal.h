@@ -18,6 +18,7 @@ typedef enum poet_import_side {
 typedef struct poet_import_item {
     const char *file, *caption, *source, *attributes;
     poet_import_side side;
+    bool skipped; /* and told; it stays in the list until every video has been looked for */
 } poet_import_item;
 
 typedef struct poet_import_list {
@@ -35,6 +36,10 @@ typedef struct poet_import_sink {
     poet_import_report *report;
 } poet_import_sink;
 
+/* Counts what is left out, and names it (relative to the folder) and the reason in a message. */
+void poet_import_skip(const poet_import_sink *sink, poet_import_reason reason, const char *what,
+                      const char *why);
+
 /* Reads the captions of a folder; drops and reports what is wrong with them, looks which files are
  * there, and settles every item's side. */
 poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,
@@ -44,7 +49,8 @@ void poet_import_list_free(poet_import_list *list);
 typedef poet_status (*poet_import_visit)(const poet_import_sink *sink, poet_import_list *list,
                                          const char *file);
 
-/* Calls visit for every video in the folder and below, in the order of their names, which are relative to the folder. */
+/* Calls visit for every video in the folder and below, in the order of their names, which are relative to the folder.
+ * A folder below that cannot be read is skipped; IO when the folder itself cannot be read. */
 poet_status poet_import_walk(const poet_import_sink *sink, poet_import_list *list,
                              poet_import_visit visit);
 

@@ -19,8 +19,8 @@ void poet_import_list_free(poet_import_list *list)
     *list = (poet_import_list){0};
 }
 
-static void skip(const poet_import_sink *sink, poet_import_reason reason, const char *what,
-                 const char *why)
+void poet_import_skip(const poet_import_sink *sink, poet_import_reason reason, const char *what,
+                      const char *why)
 {
     sink->report->skipped[reason]++;
     poet_task_message(sink->task, "%s/%.200s: %s; skipped", sink->folder, what, why);
@@ -79,20 +79,18 @@ static const char *without_dot(const char *file)
     return file;
 }
 
-/* Copies an item into the list. caption is cleaned in place. */
+/* Copies an item into the list, even one that is skipped: so the walk knows that its video has been
+ * named. caption is cleaned in place. */
 static poet_status add(const poet_import_sink *sink, poet_import_list *list,
                        const poet_import_item *item, char *caption)
 {
     const char *file = without_dot(item->file);
     const char *wrong = clean_caption(caption, sink->uncaptioned);
-    if (!poet_utf8_valid(file, strlen(file), NULL)) {
-        skip(sink, POET_IMPORT_BAD_NAME, file, "its name is not UTF-8");
-        return POET_OK;
-    }
-    if (wrong) {
-        skip(sink, POET_IMPORT_BAD_CAPTION, file, wrong);
-        return POET_OK;
-    }
+    bool bad_name = !poet_utf8_valid(file, strlen(file), NULL);
+    if (bad_name)
+        poet_import_skip(sink, POET_IMPORT_BAD_NAME, file, "its name is not UTF-8");
+    else if (wrong)
+        poet_import_skip(sink, POET_IMPORT_BAD_CAPTION, file, wrong);
     if (list->count == list->room) {
         size_t room = list->room ? 2 * list->room : 256;
         poet_import_item *grown = poet_realloc(list->item, room * sizeof *grown);
@@ -101,7 +99,7 @@ static poet_status add(const poet_import_sink *sink, poet_import_list *list,
         list->item = grown;
         list->room = room;
     }
-    poet_import_item copy = {.side = item->side};
+    poet_import_item copy = {.side = item->side, .skipped = bad_name || wrong};
     copy.file = poet_arena_strdup(list->arena, file);
     copy.caption = poet_arena_strdup(list->arena, caption);
     copy.source = item->source ? poet_arena_strdup(list->arena, item->source) : copy.file;
@@ -120,7 +118,7 @@ static poet_status add_json(const poet_import_sink *sink, poet_import_list *list
     json_t *split = json_object_get(line, "split");
     json_t *attributes = json_object_get(line, "attributes");
     if (!file || !*file) {
-        skip(sink, POET_IMPORT_BAD_LINE, where, "no \"file\" is named");
+        poet_import_skip(sink, POET_IMPORT_BAD_LINE, where, "no \"file\" is named");
         return POET_OK;
     }
     poet_import_item item = {.file = file};
@@ -155,7 +153,8 @@ static poet_status read_jsonl(const poet_import_sink *sink, char *text, size_t s
         if (json_is_object(line))
             status = add_json(sink, list, where, line);
         else
-            skip(sink, POET_IMPORT_BAD_LINE, where, line ? "not an object" : error.text);
+            poet_import_skip(sink, POET_IMPORT_BAD_LINE, where,
+                             line ? "not an object" : error.text);
         json_decref(line);
         POET_TRY(status);
     }
@@ -194,9 +193,9 @@ static poet_status read_csv(const poet_import_sink *sink, char *text, size_t siz
         if (count == 1 && !*field[0])
             continue;
         if (count != columns || !*field[file]) {
-            skip(sink, POET_IMPORT_BAD_LINE, where,
-                 count < 0 ? "a quote is not closed"
-                           : "not as many fields as the first line, or no file");
+            poet_import_skip(sink, POET_IMPORT_BAD_LINE, where,
+                             count < 0 ? "a quote is not closed"
+                                       : "not as many fields as the first line, or no file");
             continue;
         }
         poet_import_item item = {.file = field[file], .attributes = "{}"};
@@ -215,7 +214,7 @@ static poet_status add_uncaptioned(const poet_import_sink *sink, poet_import_lis
     poet_import_item item = {.file = file, .attributes = "{}"};
     if (sink->uncaptioned)
         return add(sink, list, &item, empty);
-    skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
+    poet_import_skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
     return POET_OK;
 }
 
@@ -237,7 +236,7 @@ static poet_status add_with_text(const poet_import_sink *sink, poet_import_list 
     if (!poet_is_file(path)) {
         status = add_uncaptioned(sink, list, file);
     } else if (poet_file_read(path, captions_limit, &text, &size) != POET_OK) {
-        skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
+        poet_import_skip(sink, POET_IMPORT_BAD_CAPTION, name, poet_error_message());
     } else {
         poet_import_item item = {.file = file, .attributes = "{}"};
         status = add(sink, list, &item, (char *)text + poet_utf8_mark((char *)text));
@@ -253,10 +252,12 @@ static int by_file(const void *a, const void *b)
 {
     const poet_import_item *const *x = a, *const *y = b;
     int order = strcmp((*x)->file, (*y)->file);
+    if (!order)
+        order = (*x)->skipped - (*y)->skipped;
     return order ? order : (*x > *y) - (*x < *y);
 }
 
-/* The list's items sorted by file, then by place; NULL when memory ran out. */
+/* The list's items in that order; NULL when memory ran out. */
 static const poet_import_item **sorted(const poet_import_list *list,
                                        int (*order)(const void *, const void *))
 {
@@ -284,8 +285,8 @@ static poet_status find_uncaptioned(const poet_import_sink *sink, poet_import_li
     return captioned ? POET_OK : add_uncaptioned(sink, list, file);
 }
 
-/* Sorts the list by file and drops repeats (the first line stays) and files that are not there. */
-static poet_status keep_present(const poet_import_sink *sink, poet_import_list *list)
+/* Sorts the list by file and drops repeats: the first line that can be used stays. */
+static poet_status drop_repeats(const poet_import_sink *sink, poet_import_list *list)
 {
     const poet_import_item **items = sorted(list, by_file);
     poet_import_item *kept = poet_calloc(list->count + 1, sizeof *kept);
@@ -294,7 +295,8 @@ static poet_status keep_present(const poet_import_sink *sink, poet_import_list *
     for (size_t i = 0; status == POET_OK && i < list->count; i++) {
         const char *file = items[i]->file;
         if (i && strcmp(items[i - 1]->file, file) == 0) {
-            skip(sink, POET_IMPORT_REPEATED, file, "has a caption already");
+            if (!items[i]->skipped)
+                poet_import_skip(sink, POET_IMPORT_REPEATED, file, "has a caption already");
             continue;
         }
         kept[count++] = *items[i];
@@ -311,18 +313,21 @@ static poet_status keep_present(const poet_import_sink *sink, poet_import_list *
     return POET_OK;
 }
 
-static poet_status drop_missing(const poet_import_sink *sink, poet_import_list *list)
+/* Drops what was skipped, and what captions name that is not there. */
+static poet_status drop_unusable(const poet_import_sink *sink, poet_import_list *list)
 {
     size_t count = 0;
     for (size_t i = 0; i < list->count; i++) {
-        char *path = poet_path_join(sink->folder, list->item[i].file);
+        const poet_import_item *item = &list->item[i];
+        char *path = poet_path_join(sink->folder, item->file);
         if (!path)
             return POET_ERR_NOMEM;
-        if (poet_is_file(path))
-            list->item[count++] = list->item[i];
-        else
-            skip(sink, POET_IMPORT_NO_FILE, list->item[i].file, "there is no such file");
+        bool missing = i < list->captioned && !poet_is_file(path);
         poet_free(path);
+        if (missing && !item->skipped)
+            poet_import_skip(sink, POET_IMPORT_NO_FILE, item->file, "there is no such file");
+        if (!missing && !item->skipped)
+            list->item[count++] = *item;
     }
     list->count = count;
     return POET_OK;
@@ -419,10 +424,9 @@ static poet_status read_captions(const poet_import_sink *sink, poet_import_list 
         status = (i ? read_csv : read_jsonl)(sink, (char *)text + mark, size - mark, list);
         poet_free(text);
         POET_TRY(status);
-        POET_TRY(keep_present(sink, list));
+        POET_TRY(drop_repeats(sink, list));
         list->captioned = list->count;
-        POET_TRY(poet_import_walk(sink, list, find_uncaptioned));
-        return drop_missing(sink, list);
+        return poet_import_walk(sink, list, find_uncaptioned);
     }
     return poet_import_walk(sink, list, add_with_text);
 }
@@ -432,6 +436,8 @@ poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,
 {
     *out = (poet_import_list){.arena = poet_arena_create()};
     poet_status status = out->arena ? read_captions(sink, out) : POET_ERR_NOMEM;
+    if (status == POET_OK)
+        status = drop_unusable(sink, out);
     if (status == POET_OK)
         status = settle_sides(sink, out, heldout);
     if (status != POET_OK)

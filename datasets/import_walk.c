@@ -55,7 +55,9 @@ static poet_status walk_entry(walk *w, const char *file)
         if (is_loop(w, path))
             poet_task_message(w->sink->task, "%s: is a link to a folder that holds it; skipped",
                               path);
-        else if (w->depth <= MAX_DEPTH)
+        else if (w->depth > MAX_DEPTH)
+            poet_import_skip(w->sink, POET_IMPORT_BAD_FOLDER, file, "lies too deep");
+        else
             status = walk_folder(w, file);
     } else if (status == POET_OK && is_video(file)) {
         status = w->visit(w->sink, w->list, file);
@@ -74,7 +76,9 @@ static poet_status walk_folder(walk *w, const char *below)
     int count =
         stat(here, &w->folders[w->depth]) == 0 ? scandir(here, &entry, not_hidden, alphasort) : -1;
     poet_status status = POET_OK;
-    if (count < 0)
+    if (count < 0 && *below)
+        poet_import_skip(w->sink, POET_IMPORT_BAD_FOLDER, below, strerror(errno));
+    else if (count < 0)
         status = POET_FAIL(POET_ERR_IO, "%s: cannot be read: %s", here, strerror(errno));
     w->depth++;
     for (int i = 0; i < count; i++) {

@@ -12,6 +12,8 @@
 
 enum { KMEANS_ROUNDS = 10 };
 
+static const char components_stage[] = "principal components", project_stage[] = "project patches";
+
 /* What the stages share. */
 typedef struct starter {
     poet_tokenizer *tokenizer;
@@ -25,6 +27,18 @@ typedef struct starter {
     double *scale;                   /* (dim): what a component is multiplied by */
     float *z;                        /* (batches * rows, dim) */
 } starter;
+
+static void tell(const starter *s, const char *what, double done, double total, const char *unit)
+{
+    poet_task_progress(s->training->train.task,
+                       &(poet_progress){.what = what, .done = done, .total = total, .unit = unit});
+}
+
+/* Of a stage that goes through the clips, before a batch; after the last when that is `batches`. */
+static void tell_clips(const starter *s, const char *what, int batch)
+{
+    tell(s, what, (double)batch * s->training->b, (double)s->batches * s->training->b, "clips");
+}
 
 static poet_status run_batch(starter *s, poet_program *program, int batch)
 {
@@ -59,6 +73,7 @@ static poet_status covariance(starter *s, double *matrix)
     memset(matrix, 0, p * p * sizeof *matrix);
     memset(s->mean, 0, p * sizeof *s->mean);
     for (int b = 0; b < s->batches && !status; b++) {
+        tell_clips(s, components_stage, b);
         status = run_batch(s, program, b);
         if (!status)
             status = poet_program_get_by_name(program, "products", products, p * p * sizeof(float));
@@ -142,12 +157,15 @@ static poet_status project(starter *s)
     size_t count = (size_t)s->rows * (size_t)s->dim;
     poet_status status = POET_OK;
     for (int i = 0; i < s->batches && !status; i++) {
+        tell_clips(s, project_stage, i);
         status = run_batch(s, program, i);
         if (!status)
             status = poet_program_get_by_name(program, "z", s->z + (size_t)i * count,
                                               count * sizeof *s->z);
     }
     poet_program_destroy(program);
+    if (!status)
+        tell_clips(s, project_stage, s->batches);
     return status;
 }
 
@@ -230,14 +248,22 @@ static poet_status write_level(starter *s, const kmeans *m, int level)
     return status;
 }
 
+/* Before a round of a level; after all of them for the level behind the last. */
+static void tell_round(const starter *s, int level, int round)
+{
+    double each = KMEANS_ROUNDS + 1;
+    tell(s, "k-means", level * each + round, s->tokenizer->config.levels * each, "rounds");
+}
+
 static poet_status start_level(starter *s, kmeans *m, int level)
 {
     pick_rows(m, s->z, s->training->seed, level);
-    for (int round = 0; round < KMEANS_ROUNDS; round++) {
+    for (int round = 0; round <= KMEANS_ROUNDS; round++) {
+        tell_round(s, level, round);
+        if (round)
+            move_codes(m, s->z);
         POET_TRY(assign(m, s->z));
-        move_codes(m, s->z);
     }
-    POET_TRY(assign(m, s->z));
     size_t dim = (size_t)m->dim;
     for (size_t i = 0; i < (size_t)m->all * dim; i++)
         s->z[i] -= m->codes[(size_t)m->index[i / dim] * dim + i % dim];
@@ -263,6 +289,8 @@ static poet_status start_codebooks(starter *s)
     poet_status status = m.codes && m.sums && m.counts && m.index ? POET_OK : POET_ERR_NOMEM;
     for (int level = 0; level < c->levels && !status; level++)
         status = start_level(s, &m, level);
+    if (!status)
+        tell_round(s, c->levels, 0);
     poet_free(m.index);
     poet_free(m.counts);
     poet_free(m.sums);
@@ -279,6 +307,7 @@ static poet_status start_all(starter *s)
         status = poet_principal(matrix, s->p, s->dim, s->training->seed, s->vectors, s->values);
     poet_free(matrix);
     POET_TRY(status);
+    tell_clips(s, components_stage, s->batches);
     POET_TRY(write_linear_maps(s));
     if (s->tokenizer->config.quantizer != POET_QUANTIZER_VQ)
         return POET_OK;

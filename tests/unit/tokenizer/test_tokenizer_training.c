@@ -229,6 +229,46 @@ static void test_decoder_only(poet_device *device)
     poet_codebook_free(&book);
 }
 
+/* The stages that were told, each once, and how far the last one was. */
+typedef struct stages {
+    char names[256];
+    const char *last;
+    double done, total;
+} stages;
+
+static void note_stage(void *user, const poet_progress *progress)
+{
+    stages *seen = user;
+    size_t length = strlen(seen->names);
+    if (!seen->last || strcmp(seen->last, progress->what) != 0) {
+        CHECK(seen->done == seen->total && progress->done == 0);
+        snprintf(seen->names + length, sizeof seen->names - length, "%s, ", progress->what);
+    }
+    CHECK(progress->done <= progress->total);
+    seen->last = progress->what;
+    seen->done = progress->done;
+    seen->total = progress->total;
+}
+
+/* What is done before the first step is told from its start to its end. */
+static void test_stages(poet_device *device, poet_quantizer quantizer, int levels,
+                        const char *wanted)
+{
+    poet_tokenizer *t;
+    poet_program *program;
+    stages seen = {.names = ""};
+    poet_task task = {.progress = note_stage, .user = &seen};
+    poet_tokenizer_config c = small(quantizer, levels);
+    poet_tokenizer_training r = training_of(1, &task, NULL);
+    CHECK_OK(poet_tokenizer_create(device, &c, 1, &t));
+    CHECK_OK(poet_tokenizer_training_build(t, &r, &program)); /* the parameters are made */
+    CHECK_OK(poet_tokenizer_start(t, &r));
+    CHECK_STR(seen.names, wanted);
+    CHECK(seen.total > 0 && seen.done == seen.total);
+    poet_program_destroy(program);
+    poet_tokenizer_destroy(t);
+}
+
 static bool stop_at_once(void *user)
 {
     (void)user;
@@ -277,6 +317,8 @@ int main(void)
     test_factorised(device);
     test_nested(device);
     test_decoder_only(device);
+    test_stages(device, POET_QUANTIZER_VQ, 2, "principal components, project patches, k-means, ");
+    test_stages(device, POET_QUANTIZER_FSQ, 1, "principal components, ");
     test_resume(device, 1, false);
     test_resume(device, 2, false);
     test_resume(device, 1, true);
