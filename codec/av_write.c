@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "codec/av_internal.h"
+#include "codec/scale_internal.h"
 #include "codec/write_internal.h"
 #include "codec/yuv_internal.h"
 
@@ -18,6 +19,9 @@ typedef struct av_writer {
     const char *path;
     const poet_clip *clip;
     const poet_write_options *options;
+    int h, w;            /* of the video: the clip's, enlarged */
+    poet_scaler *scaler; /* NULL: not enlarged */
+    poet_clip large;     /* one frame */
     AVFormatContext *format;
     AVCodecContext *codec;
     AVStream *stream;
@@ -35,8 +39,8 @@ static int even(int side)
 static void describe_frames(const av_writer *w, AVCodecContext *c)
 {
     AVRational rate = av_d2q(w->clip->fps, 1000000);
-    c->width = even(w->clip->w);
-    c->height = even(w->clip->h);
+    c->width = even(w->w);
+    c->height = even(w->h);
     c->pix_fmt = AV_PIX_FMT_YUV420P;
     c->framerate = rate;
     c->time_base = av_inv_q(rate);
@@ -106,7 +110,7 @@ static poet_status open_encoder(av_writer *w, const char *const *encoders, const
     return POET_FAIL(POET_ERR_UNSUPPORTED,
                      "%s: this FFmpeg has no encoder for it at %d x %d pixels and %g frames per "
                      "second",
-                     w->path, w->clip->w, w->clip->h, w->clip->fps);
+                     w->path, w->w, w->h, w->clip->fps);
 }
 
 const char *poet_av_encoder(const char *const *encoders)
@@ -182,6 +186,16 @@ static int write_packets(av_writer *w)
     }
 }
 
+/* Frame t as it is written. */
+static const uint8_t *frame_pixels(const av_writer *w, int t)
+{
+    const uint8_t *pixels = poet_clip_frame(w->clip, t);
+    if (!w->scaler)
+        return pixels;
+    poet_scaler_run(w->scaler, pixels, w->large.pixels);
+    return w->large.pixels;
+}
+
 static int write_frame(av_writer *w, int t)
 {
     AVFrame *f = w->frame;
@@ -189,7 +203,7 @@ static int write_frame(av_writer *w, int t)
     if (error < 0)
         return error;
     uint8_t *planes[3] = {f->data[0], f->data[1], f->data[2]};
-    poet_rgb_to_yuv420(poet_clip_frame(w->clip, t), w->clip->h, w->clip->w, planes, f->linesize);
+    poet_rgb_to_yuv420(frame_pixels(w, t), w->h, w->w, planes, f->linesize);
     f->pts = t;
     f->quality = w->codec->global_quality;
     error = avcodec_send_frame(w->codec, f);
@@ -224,6 +238,22 @@ static void release(av_writer *w)
     avcodec_free_context(&w->codec);
     av_frame_free(&w->frame);
     av_packet_free(&w->packet);
+    poet_scaler_destroy(w->scaler);
+    poet_clip_free(&w->large);
+}
+
+/* Frames are enlarged one by one: a whole clip of large ones would take hundreds of megabytes. */
+static poet_status enlarge(av_writer *w)
+{
+    const uint8_t unused[3] = {0};
+    int by = w->options->enlarge > 1 ? w->options->enlarge : 1;
+    w->h = by * w->clip->h;
+    w->w = by * w->clip->w;
+    if (by == 1)
+        return POET_OK;
+    POET_TRY(poet_clip_create(1, w->h, w->w, w->clip->fps, &w->large));
+    return poet_scaler_create(w->clip->h, w->clip->w, w->h, w->w, POET_FIT_STRETCH,
+                              POET_FILTER_NEAREST, unused, &w->scaler);
 }
 
 static int create(av_writer *w, const char *temporary, const char *container)
@@ -250,9 +280,9 @@ poet_status poet_av_write(const char *path, const poet_clip *clip,
     av_writer w = {.path = path, .clip = clip, .options = options};
     POET_TRY(poet_output_create(path, &output));
     poet_av_begin();
-    poet_status status = POET_OK;
-    int error = create(&w, poet_output_path(output), container);
-    if (error >= 0)
+    poet_status status = enlarge(&w);
+    int error = status ? 0 : create(&w, poet_output_path(output), container);
+    if (!status && error >= 0)
         status = open_encoder(&w, encoders, used);
     if (!status && error >= 0)
         error = open_container(&w);

@@ -99,6 +99,10 @@ enum { POET_NOTICE_BYTES = 256 };
 poet_status poet_video_write(const char *path, const poet_clip *clip,
                              const poet_write_options *options, char notice[POET_NOTICE_BYTES]);
 
+/* About how many bytes poet_video_write takes besides the clip, enlarged so many times. GIF and PNG hold all frames twice, as they
+ * are enlarged; videos are enlarged frame by frame, but encoders look ahead. */
+size_t poet_video_write_bytes(const char *path, const poet_clip *shape, int enlarge);
+
 /* Whether poet_video_write could write there, as far as can be told before there is a clip: a known extension, a directory
  * that takes a new file. For asking before long work. */
 poet_status poet_video_can_write(const char *path);

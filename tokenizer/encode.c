@@ -35,8 +35,17 @@ static bool same_grid(const poet_grid *a, const poet_grid *b)
     return a->t == b->t && a->h == b->h && a->w == b->w && a->levels == b->levels;
 }
 
-static poet_status prepare_encoder(poet_tokenizer *t, poet_grid chunk, bool latents)
+/* The same of encoding. */
+static poet_grid encoder_chunk(const poet_tokenizer *t, const poet_grid *grid)
 {
+    poet_grid chunk = *grid;
+    chunk.t = chunk_length(t, grid, poet_encoder_context(&t->config) + 1);
+    return chunk;
+}
+
+poet_status poet_encoder_prepare(poet_tokenizer *t, const poet_grid *grid, bool latents)
+{
+    poet_grid chunk = encoder_chunk(t, grid);
     if (t->encoder && same_grid(&chunk, &t->encoder_grid) && t->encoder_latents == latents)
         return POET_OK;
     poet_program_destroy(t->encoder);
@@ -161,10 +170,7 @@ static poet_status encode(poet_tokenizer *tokenizer, const uint8_t *frames, int 
 {
     poet_grid grid;
     POET_TRY(poet_tokenizer_grid(&tokenizer->config, t, h, w, &grid));
-    int overlap = poet_encoder_context(&tokenizer->config) + 1;
-    poet_grid chunk = grid;
-    chunk.t = chunk_length(tokenizer, &grid, overlap);
-    POET_TRY(prepare_encoder(tokenizer, chunk, latents));
+    POET_TRY(poet_encoder_prepare(tokenizer, &grid, latents));
     const walk encoding = {.program = tokenizer->encoder,
                            .in = frames_side(tokenizer, &grid),
                            .out = {rows_side("codes", &grid, grid.levels),
@@ -173,8 +179,8 @@ static poet_status encode(poet_tokenizer *tokenizer, const uint8_t *frames, int 
                            .source = frames,
                            .target = {(uint8_t *)codes, (uint8_t *)latents},
                            .total = grid.t,
-                           .length = chunk.t,
-                           .overlap = overlap};
+                           .length = tokenizer->encoder_grid.t,
+                           .overlap = poet_encoder_context(&tokenizer->config) + 1};
     return walk_chunks(&encoding);
 }
 
