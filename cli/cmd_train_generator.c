@@ -19,6 +19,7 @@ typedef struct generator_run {
     bool no_neighbours, no_around, no_keep, no_caption, no_rotary;
     poet_tokfile *file, *heldout_file;
     poet_generator *generator;
+    poet_generator_training plan; /* how it is trained */
 } generator_run;
 
 /* All clips of a file must have the grid of the model. */
@@ -147,13 +148,48 @@ static poet_status learn_vocabulary(const generator_run *run, poet_bpe **out)
     return status;
 }
 
+/* model: the generator itself, or one like it on a device without memory. */
+static poet_status announce(const generator_run *run, poet_device *device, poet_generator *model,
+                            size_t held)
+{
+    poet_memory memory, scoring;
+    POET_TRY(poet_generator_plan_training(model, &run->plan, &memory));
+    if (run->heldout_file) { /* a report scores clips beside the program of steps */
+        size_t clips = poet_tokfile_count(run->heldout_file);
+        size_t codes = (size_t)poet_grid_codes(&run->config.grid);
+        POET_TRY(poet_generator_plan_scoring(model, &scoring));
+        scoring.params = scoring.buffers = scoring.moments = 0; /* they are there */
+        scoring.host += (clips < REPORT_CLIPS ? clips : REPORT_CLIPS) * codes * sizeof(int32_t);
+        poet_memory_join(&memory, &scoring);
+    }
+    return cli_training_announce(&run->plan.train, device, &memory, held,
+                                 "--batch, --width, --layers, --slot-width or --slot-layers");
+}
+
+static poet_status announce_fresh(const generator_run *run, poet_device *device,
+                                  const poet_bpe *bpe)
+{
+    poet_bpe *copy;
+    poet_device *none;
+    poet_generator *model = NULL;
+    POET_TRY(poet_device_plan(device, &none));
+    poet_status status = poet_bpe_copy(bpe, &copy);
+    if (!status)
+        status = poet_generator_create(none, &run->config, copy, NULL, 0, 0, &model);
+    if (!status)
+        status = announce(run, device, model, 0);
+    poet_generator_destroy(model);
+    poet_device_close(none);
+    return status;
+}
+
 /* A fresh model for the tokenizer's codes. */
 static poet_status create(generator_run *run, poet_device *device, poet_tokenizer *tokenizer,
                           uint64_t fingerprint)
 {
     poet_generator_config *c = &run->config;
     const poet_tokenizer_config *tc = poet_tokenizer_get_config(tokenizer);
-    poet_bpe *bpe;
+    poet_bpe *bpe = NULL;
     size_t count = (size_t)tc->levels * (size_t)tc->codes * (size_t)tc->dim;
     float *vectors = poet_alloc(count * sizeof *vectors);
     poet_status status = vectors ? poet_tokenizer_vectors(tokenizer, vectors) : POET_ERR_NOMEM;
@@ -163,9 +199,13 @@ static poet_status create(generator_run *run, poet_device *device, poet_tokenize
         status = learn_vocabulary(run, &bpe);
     if (!status) {
         c->vocabulary = poet_bpe_size(bpe);
+        status = announce_fresh(run, device, bpe);
+    }
+    if (!status)
         status = poet_generator_create(device, c, bpe, vectors, fingerprint, run->training.seed,
                                        &run->generator);
-    }
+    else
+        poet_bpe_destroy(bpe);
     poet_free(vectors);
     return status;
 }
@@ -196,7 +236,9 @@ static poet_status load(generator_run *run, poet_device *device, uint64_t finger
     if (own->t != grid.t)
         POET_TRY(extend(run, grid.t));
     run->config = *poet_generator_get_config(run->generator);
-    return POET_OK;
+    const poet_params *params = poet_generator_params(run->generator);
+    return announce(run, device, run->generator,
+                    poet_params_bytes(params, POET_PARAM) + poet_params_bytes(params, POET_BUFFER));
 }
 
 static poet_status make(generator_run *run, poet_device *device)
@@ -235,19 +277,20 @@ static poet_status prepare(cli_context *context, generator_run *run, poet_device
 static poet_status train(cli_context *context, generator_run *run, poet_device *device)
 {
     cli_training *t = &run->training;
-    poet_generator_training training = poet_generator_training_defaults();
-    POET_TRY(cli_training_complete(t, context, device, &training.train));
+    poet_generator_training *plan = &run->plan;
+    *plan = poet_generator_training_defaults();
+    POET_TRY(cli_training_complete(t, context, device, &plan->train));
+    plan->b = t->batch;
+    plan->drop_text = run->drop_text;
+    plan->noise = run->noise;
+    plan->seed = t->seed;
+    plan->train.report = report;
+    plan->train.report_opaque = run;
+    plan->tokens = next_tokens;
+    plan->opaque = run;
     POET_TRY(prepare(context, run, device));
-    training.b = t->batch;
-    training.drop_text = run->drop_text;
-    training.noise = run->noise;
-    training.seed = t->seed;
-    training.train.report = report;
-    training.train.report_opaque = run;
-    training.tokens = next_tokens;
-    training.opaque = run;
     double started = poet_seconds();
-    POET_TRY(poet_generator_train(run->generator, &training, NULL));
+    POET_TRY(poet_generator_train(run->generator, plan, NULL));
     POET_TRY(poet_generator_save(run->generator, t->output, cli_training_bf16(t), NULL, 0));
     cli_training_finish(t);
     return cli_training_report(context, t, poet_seconds() - started);

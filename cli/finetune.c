@@ -103,7 +103,12 @@ static poet_status train_decoder(const cli_finetune *finetune, poet_device *devi
     training.train.optim.rate = 0.001F;
     training.train.what = "finetune the decoder";
     set_rates(finetune, device, checkpoint, steps, &training.train);
+    poet_memory memory;
     POET_TRY(poet_tokenizer_load(device, file, out));
+    POET_TRY(
+        poet_tokenizer_plan_training(device, poet_tokenizer_get_config(*out), &training, &memory));
+    memory.host += cli_clips_bytes(&run->clips, training.b);
+    poet_train_announce(&training.train, &memory);
     return poet_tokenizer_train(*out, &training, NULL);
 }
 
@@ -174,7 +179,10 @@ static poet_status train_generator(const cli_finetune *finetune, poet_device *de
     training.opaque = run;
     training.train.what = "finetune the generator";
     set_rates(finetune, device, checkpoint, steps, &training.train);
+    poet_memory memory;
     POET_TRY(poet_generator_load(device, file, out));
+    POET_TRY(poet_generator_plan_training(*out, &training, &memory));
+    poet_train_announce(&training.train, &memory);
     return poet_generator_train(*out, &training, NULL);
 }
 

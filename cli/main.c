@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,10 +141,20 @@ static void restart_with_patient_threads(char **argv)
         execv("/proc/self/exe", argv); /* where that fails, all goes on as it is */
 }
 
+/* What was freed goes back to the system: glibc keeps it once blocks of 32 MB have been freed, and then a run takes more than it
+ * said it would. */
+static void return_freed_memory(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     static const char *const globals[] = {"help", "--help", "-h", "--version"};
     restart_with_patient_threads(argv);
+    return_freed_memory();
     reserve_streams();
     outlive_readers();
     if (argc < 2) {

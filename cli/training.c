@@ -53,6 +53,17 @@ poet_status cli_training_complete(cli_training *training, const cli_context *con
     return POET_OK;
 }
 
+poet_status cli_training_announce(const poet_train_config *config, poet_device *device,
+                                  const poet_memory *memory, size_t held, const char *smaller)
+{
+    poet_status status = poet_memory_check(device, memory, held, config->what);
+    if (status == POET_ERR_NOMEM)
+        return POET_FAIL(status, "%s; a lower %s takes less", poet_error_message(), smaller);
+    if (!status)
+        poet_train_announce(config, memory);
+    return status;
+}
+
 void cli_training_finish(cli_training *training)
 {
     unlink(training->checkpoint);
@@ -80,6 +91,16 @@ static poet_status open_at(cli_clips *clips, int64_t step, int b)
     clips->prefetch = NULL;
     clips->next = step;
     return poet_prefetch_create(clips->dataset, &options, &clips->prefetch);
+}
+
+size_t cli_clips_bytes(const cli_clips *clips, int b)
+{
+    poet_clip shape = poet_dataset_geometry(clips->dataset);
+    size_t h = (size_t)(clips->crop ? clips->crop : shape.h);
+    size_t w = (size_t)(clips->crop ? clips->crop : shape.w);
+    size_t each = (size_t)shape.t * h * w * 3;
+    return POET_PREFETCH_DEPTH * (size_t)b * each +
+           (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
 }
 
 poet_status cli_clips_next(void *opaque, int64_t step, int b, uint8_t *frames)

@@ -58,6 +58,11 @@ bool cli_training_bf16(const cli_training *training);
 poet_status cli_training_complete(cli_training *training, const cli_context *context,
                                   const poet_device *device, poet_train_config *config);
 
+/* For before the weights are made: tells what the run takes, or is POET_ERR_NOMEM where the device has less. held: what is on it
+ * already, of the plan; smaller: the options to be lowered then, "--batch, --width". */
+poet_status cli_training_announce(const poet_train_config *config, poet_device *device,
+                                  const poet_memory *memory, size_t held, const char *smaller);
+
 /* After a whole run: the checkpoint is no longer needed. */
 void cli_training_finish(cli_training *training);
 
@@ -73,6 +78,9 @@ typedef struct cli_clips {
     int crop, align; /* as for poet_prefetch_options */
     int64_t next;    /* step of the next batch of prefetch */
 } cli_clips;
+
+/* What batches of b clips take on the host, with the clip that is read. */
+size_t cli_clips_bytes(const cli_clips *clips, int b);
 
 /* A poet_clips_fn; opaque is a cli_clips. */
 poet_status cli_clips_next(void *opaque, int64_t step, int b, uint8_t *frames);

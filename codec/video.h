@@ -112,6 +112,10 @@ poet_status poet_video_add(poet_video_writer *writer, const uint8_t *frames, int
 poet_status poet_video_commit(poet_video_writer *writer, char notice[POET_NOTICE_BYTES]);
 void poet_video_destroy(poet_video_writer *writer);
 
+/* About how many bytes poet_video_write takes besides the clip, enlarged so many times. GIF and PNG hold all frames twice, as they
+ * are enlarged; videos are enlarged frame by frame, but encoders look ahead. */
+size_t poet_video_write_bytes(const char *path, const poet_clip *shape, int enlarge);
+
 /* Whether poet_video_write could write there, as far as can be told before there is a clip: a known extension, a directory
  * that takes a new file. For asking before long work. */
 poet_status poet_video_can_write(const char *path);

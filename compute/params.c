@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "compute/backend.h"
+#include "compute/plan_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +77,8 @@ static poet_status fill(poet_params *p, entry *e, poet_init init)
     size_t bytes = poet_tensor_bytes(&e->tensor);
     poet_tensor host = e->tensor;
     poet_rng rng;
+    if (poet_device_is_plan(p->device))
+        return POET_OK;
     host.data = poet_alloc(bytes);
     if (!host.data)
         return POET_ERR_NOMEM;

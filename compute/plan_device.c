@@ -1,6 +1,6 @@
 /* A device whose memory is not there: what is made on it shows what it would take. */
 #include "base/memory.h"
-#include "compute/backend.h"
+#include "compute/plan_internal.h"
 
 typedef struct plan_device {
     poet_device base;
@@ -69,6 +69,11 @@ static poet_status plan_run(poet_device *device, const poet_call *call)
     (void)device;
     (void)call;
     return POET_FAIL(POET_ERR_UNSUPPORTED, "a plan cannot be run");
+}
+
+bool poet_device_is_plan(const poet_device *device)
+{
+    return device->backend->close == plan_close;
 }
 
 poet_status poet_device_plan(poet_device *like, poet_device **out)

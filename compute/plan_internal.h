@@ -3,6 +3,7 @@
 #ifndef POET_COMPUTE_PLAN_INTERNAL_H
 #define POET_COMPUTE_PLAN_INTERNAL_H
 
+#include "compute/backend.h"
 #include "compute/graph_internal.h"
 
 enum { POET_PLAN_NOWHERE = -1 };
@@ -27,5 +28,8 @@ poet_status poet_plan_make(poet_graph *g, const size_t *bytes, const size_t *scr
 
 /* Which nodes must run, alone: needed before scratch sizes can be asked. Fills runs and root. */
 poet_status poet_plan_select(poet_graph *g, poet_plan *out);
+
+/* Whether a device is one of poet_device_plan: what is written to it is nowhere, and need not be made. */
+bool poet_device_is_plan(const poet_device *device);
 
 #endif

@@ -18,6 +18,7 @@ typedef struct poet_memory {
     size_t packed;                           /* constant weights in the backend's own form */
     size_t activations;                      /* the planned block, scratch included */
     size_t inputs;                           /* staging: inputs and outputs */
+    size_t host; /* what the caller of programs keeps beside them: batches, clips */
 } poet_memory;
 
 size_t poet_memory_total(const poet_memory *memory);
@@ -25,12 +26,19 @@ size_t poet_memory_total(const poet_memory *memory);
 /* Activations, staging and packed weights of one more program of the same params. */
 void poet_memory_add(poet_memory *memory, const poet_program *program);
 
-/* "weights 9.1, optimizer 0.0, caches 69.2, activations 4.1, staging 1.2: 83.6 MB" into out; packed ones are weights. Returns
- * out. */
+/* All that other work takes at the same time, with other params. */
+void poet_memory_join(poet_memory *memory, const poet_memory *other);
+
+/* Of work that goes before or after on the same memory: what takes more of the two. */
+void poet_memory_most(poet_memory *memory, const poet_memory *other);
+
+/* "weights 9.1, optimizer 0.0, caches 69.2, activations 4.1, staging 1.2, batches 0.3: 83.9 MB" into out; packed ones are
+ * weights, and batches are what the host keeps. Returns out. */
 const char *poet_memory_text(const poet_memory *memory, char out[192]);
 
-/* POET_ERR_NOMEM, with what is needed and what is there, when a device has less than that. held: bytes of it that the device
- * holds already; what: the work, "to write clips". */
+/* POET_ERR_NOMEM, with what is needed and what is there, when a device has less than that; of the processor's memory, less
+ * than all that the machine has (base/machine.h), whoever may use it now. held: bytes of it that the device holds already;
+ * what: the work, "to write clips". */
 poet_status poet_memory_check(poet_device *device, const poet_memory *memory, size_t held,
                               const char *what);
 

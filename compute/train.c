@@ -143,15 +143,11 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
     return trim_metrics(config->metrics, *step);
 }
 
-void poet_train_announce(const poet_train_config *config, const poet_params *params,
-                         const poet_program *program, poet_memory *out)
+void poet_train_announce(const poet_train_config *config, const poet_memory *memory)
 {
     char text[192];
-    poet_memory m = poet_program_memory(program);
     poet_task_info(config->task, "%s: %.2f M parameters; memory: %s", config->what,
-                   (double)poet_params_elements(params) / 1e6, poet_memory_text(&m, text));
-    if (out)
-        *out = m;
+                   (double)(memory->params / sizeof(float)) / 1e6, poet_memory_text(memory, text));
 }
 
 typedef struct run {

@@ -71,9 +71,9 @@ poet_status poet_train_planned(const char *checkpoint, int64_t *steps);
  * POET_ERR_MISMATCH names the first that differs. */
 poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step);
 
-/* Tells the task the size of the model and the memory of a run, before step 1. The figures go to out too, if it is not NULL. */
-void poet_train_announce(const poet_train_config *config, const poet_params *params,
-                         const poet_program *program, poet_memory *out);
+/* Tells the task the size of the model and the memory of a run. For before step 1, or before the weights are made: what memory
+ * has of params is all that is asked. */
+void poet_train_announce(const poet_train_config *config, const poet_memory *memory);
 
 /* Runs steps [step, config->optim.steps). POET_ERR_INTERRUPTED after a clean stop, with the
  * checkpoint written. */

@@ -146,7 +146,7 @@ poet_status poet_prefetch_create(const poet_dataset *dataset, const poet_prefetc
     p->split = options->split;
     p->sampler = (poet_sampler){options->seed, poet_dataset_count(dataset, options->split)};
     p->batch = options->batch;
-    p->depth = options->depth ? options->depth : 3;
+    p->depth = options->depth ? options->depth : POET_PREFETCH_DEPTH;
     p->seed = options->seed;
     p->crop = options->crop;
     p->align = options->align;

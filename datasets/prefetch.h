@@ -7,12 +7,14 @@
 
 typedef struct poet_prefetch poet_prefetch;
 
+enum { POET_PREFETCH_DEPTH = 3 };
+
 typedef struct poet_prefetch_options {
     poet_split split;
     uint64_t seed;  /* of the sampler */
     uint64_t first; /* step of the first batch */
     int batch;      /* clips in a batch, 1 .. 4,096 */
-    int depth;      /* batches in the ring, 0: 3; at most 64 */
+    int depth;      /* batches in the ring, 0: POET_PREFETCH_DEPTH; at most 64 */
     int threads;    /* 0: 1; at most 16 */
     int crop;  /* side of a square cut from each clip, more often where it moves; 0: whole clips */
     int align; /* what the crop's place is a multiple of; see datasets/crop.h */

@@ -84,6 +84,11 @@ static double frame_ssim(const double *a, const double *b, int h, int w, double 
     return sum / ((double)(h - nh + 1) * columns);
 }
 
+size_t poet_ssim_bytes(int h, int w)
+{
+    return (size_t)h * (size_t)w * (2 + MOMENTS) * sizeof(double);
+}
+
 poet_status poet_ssim(const uint8_t *a, const uint8_t *b, int t, int h, int w, double *out)
 {
     size_t pixels = (size_t)h * (size_t)w;

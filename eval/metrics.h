@@ -14,6 +14,7 @@ double poet_psnr(const uint8_t *a, const uint8_t *b, size_t count);
 /* Structural similarity (Wang et al. 2004) of frames (T,H,W,3): 11 x 11 Gaussian window of sigma 1.5, k1 0.01, k2 0.03, on luma
  * (BT.601), the mean over all windows that lie inside the frame, and over frames. Sides smaller than 11 use the whole side. */
 poet_status poet_ssim(const uint8_t *a, const uint8_t *b, int t, int h, int w, double *out);
+size_t poet_ssim_bytes(int h, int w); /* what it takes */
 
 /* Use of codes 0..k-1 by counts[k]. */
 typedef struct poet_usage {

@@ -71,6 +71,12 @@ static poet_status measure(measuring *m, const poet_dataset *dataset, poet_split
     return status;
 }
 
+size_t poet_reconstruction_bytes(const poet_clip *shape)
+{
+    size_t clip = (size_t)shape->t * (size_t)shape->h * (size_t)shape->w * 3;
+    return 3 * clip + poet_ssim_bytes(shape->h, shape->w); /* one more on its way from the device */
+}
+
 poet_status poet_measure_reconstruction(poet_tokenizer *tokenizer, const poet_dataset *dataset,
                                         poet_split split, uint64_t n, const poet_task *task,
                                         poet_reconstruction *out)

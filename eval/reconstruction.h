@@ -19,6 +19,9 @@ poet_status poet_measure_reconstruction(poet_tokenizer *tokenizer, const poet_da
                                         poet_split split, uint64_t n, const poet_task *task,
                                         poet_reconstruction *out);
 
+/* What the host keeps for that besides what coding takes: a clip of this shape, what becomes of it, and one frame's moments. */
+size_t poet_reconstruction_bytes(const poet_clip *shape);
+
 /* The same for clips that the old tokenizer encoded and whose codes a map has turned into those of the smaller one: what
  * is left of token files that are remapped. usage is of the new codes. */
 poet_status poet_measure_remapped(poet_tokenizer *tokenizer, const poet_shrink_map *map,

@@ -108,7 +108,10 @@ static poet_status train(poet_classifier *r, const poet_train_config *config, fe
     const poet_classifier_training *training = f->training;
     POET_TRY(poet_train_resume(config, r->params, &step));
     POET_TRY(build(r, training, &program));
-    poet_train_announce(config, r->params, program, memory);
+    poet_memory planned = poet_program_memory(program);
+    poet_train_announce(config, &planned);
+    if (memory)
+        *memory = planned;
     f->frames_input = poet_program_input(program, "frames");
     f->step_input = poet_program_input(program, "step");
     for (int i = 0; i < r->config.attributes.count; i++) {

@@ -93,4 +93,7 @@ poet_status poet_bpe_to_text(const poet_bpe *bpe, char **text);
  * poet_context. */
 poet_status poet_bpe_from_text(const char *text, poet_bpe **out);
 
+/* Another with the same ids; the caller destroys it. */
+poet_status poet_bpe_copy(const poet_bpe *bpe, poet_bpe **out);
+
 #endif

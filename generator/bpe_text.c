@@ -99,3 +99,13 @@ poet_status poet_bpe_from_text(const char *text, poet_bpe **out)
     json_decref(root);
     return status;
 }
+
+poet_status poet_bpe_copy(const poet_bpe *bpe, poet_bpe **out)
+{
+    char *text;
+    *out = NULL;
+    POET_TRY(poet_bpe_to_text(bpe, &text));
+    poet_status status = poet_bpe_from_text(text, out);
+    poet_free(text);
+    return status;
+}

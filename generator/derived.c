@@ -6,12 +6,8 @@ poet_status poet_derived_create(poet_generator *from, poet_device *device,
                                 const poet_generator_config *config, const float *vectors,
                                 uint64_t fingerprint, poet_generator **out)
 {
-    char *text;
     poet_bpe *bpe;
-    POET_TRY(poet_bpe_to_text(from->bpe, &text));
-    poet_status status = poet_bpe_from_text(text, &bpe);
-    poet_free(text);
-    POET_TRY(status);
+    POET_TRY(poet_bpe_copy(from->bpe, &bpe));
     return poet_generator_create(device, config, bpe, vectors, fingerprint, 0, out);
 }
 

@@ -157,9 +157,13 @@ typedef struct poet_generator_training {
 
 poet_generator_training poet_generator_training_defaults(void);
 
-/* What training takes at most: when no group of a batch is kept. */
+/* What training takes, one batch included; reads the first batches. The generator may be one on a device without memory
+ * (poet_device_plan): so it is known before weights are made. */
 poet_status poet_generator_plan_training(poet_generator *generator,
                                          const poet_generator_training *training, poet_memory *out);
+
+/* The same of poet_generator_score. */
+poet_status poet_generator_plan_scoring(poet_generator *generator, poet_memory *out);
 
 /* Trains from the checkpoint, or from the start when there is none; see poet_tokenizer_train. */
 poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,

@@ -175,9 +175,9 @@ poet_status poet_score_prepare(poet_generator *m);
 
 /* ---- generator_plan.c ---- */
 
-/* An error when a training run takes more than there is, on devices that know. */
+/* An error when a training run takes more than there is. The plan goes to out (may be NULL). */
 poet_status poet_training_check(poet_generator *m, const poet_generator_training *training,
-                                int rows);
+                                int rows, poet_memory *out);
 
 /* ---- derived.c: models that are made from another ---- */
 

@@ -68,13 +68,15 @@ typedef struct steps {
     int rows;
 } steps;
 
-static poet_status plan_training(poet_generator *twin, const void *work, void *out)
+static poet_status plan_training(poet_generator *twin, const void *work, void *result)
 {
     const steps *s = work;
+    poet_memory *out = result;
     poet_program *program;
     POET_TRY(poet_training_build(twin, s->training, s->rows, &program));
     poet_memory_add(out, program);
     poet_program_destroy(program);
+    out->host += out->inputs; /* what the inputs are filled from */
     return POET_OK;
 }
 
@@ -89,8 +91,28 @@ static poet_status plan_rows(poet_generator *m, const poet_generator_training *t
 poet_status poet_generator_plan_training(poet_generator *generator,
                                          const poet_generator_training *training, poet_memory *out)
 {
-    return plan_rows(generator, training, training->b * poet_generator_groups(&generator->config),
-                     out);
+    poet_feeder f;
+    poet_status status = poet_feeder_create(generator, training, &f);
+    if (!status)
+        status = plan_rows(generator, training, f.rows, out);
+    poet_feeder_free(&f);
+    return status;
+}
+
+static poet_status plan_scoring(poet_generator *twin, const void *work, void *out)
+{
+    (void)work;
+    POET_TRY(poet_score_prepare(twin));
+    poet_memory_add(out, twin->score);
+    return POET_OK;
+}
+
+poet_status poet_generator_plan_scoring(poet_generator *generator, poet_memory *out)
+{
+    *out = (poet_memory){0};
+    POET_TRY(plan(generator, plan_scoring, NULL, out));
+    out->host = out->inputs;
+    return POET_OK;
 }
 
 /* The weights are on the device already. */
@@ -100,12 +122,12 @@ static size_t held(const poet_generator *m)
 }
 
 poet_status poet_training_check(poet_generator *m, const poet_generator_training *training,
-                                int rows)
+                                int rows, poet_memory *out)
 {
     poet_memory memory;
-    if (!m->device->backend->memory)
-        return POET_OK;
     POET_TRY(plan_rows(m, training, rows, &memory));
+    if (out)
+        *out = memory;
     return poet_memory_check(m->device, &memory, held(m), training->train.what);
 }
 

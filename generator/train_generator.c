@@ -107,9 +107,8 @@ static poet_status train(poet_generator *m, poet_feeder *f, const poet_train_con
     int64_t step;
     poet_program *program;
     POET_TRY(poet_train_resume(config, m->params, &step));
-    POET_TRY(poet_training_check(m, f->training, f->rows));
+    POET_TRY(poet_training_check(m, f->training, f->rows, memory));
     POET_TRY(poet_training_build(m, f->training, f->rows, &program));
-    poet_train_announce(config, m->params, program, memory);
     poet_status status = poet_train_run(config, m->params, program, step);
     poet_program_destroy(program);
     return status;

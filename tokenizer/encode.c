@@ -58,6 +58,13 @@ static poet_status prepare_encoder(poet_tokenizer *t, poet_grid chunk, bool late
     return poet_program_create(g, &t->encoder);
 }
 
+poet_status poet_encoder_prepare(poet_tokenizer *t, const poet_grid *grid, bool latents)
+{
+    poet_grid chunk = *grid;
+    chunk.t = chunk_length(t, grid, poet_encoder_context(&t->config) + 1);
+    return prepare_encoder(t, chunk, latents);
+}
+
 poet_status poet_decoder_prepare(poet_tokenizer *t, const poet_grid *grid)
 {
     poet_grid chunk = decoder_chunk(t, grid);

@@ -12,11 +12,20 @@ static poet_val codebook(poet_graph *g, const poet_tokenizer_config *config, int
                       POET_NORMAL(0.1F));
 }
 
-static poet_val ema_state(poet_graph *g, int level, const char *what, poet_shape shape)
+static poet_val running_sum(poet_graph *g, int level, const char *what, poet_shape shape)
 {
     char name[48];
     snprintf(name, sizeof name, "quantizer.level%d.%s", level, what);
     return poet_state(g, name, POET_MOMENT, POET_F32, shape, POET_ZEROS);
+}
+
+poet_codebook_values poet_codebook_state(poet_graph *g, const poet_tokenizer_config *config,
+                                         int level)
+{
+    return (poet_codebook_values){
+        .book = codebook(g, config, level),
+        .total = running_sum(g, level, "total", POET_SHAPE(config->codes, config->dim)),
+        .count = running_sum(g, level, "count", POET_SHAPE(config->codes))};
 }
 
 /* (...,C) -> (...,1) of codes, so that levels can be joined along a last axis. */
@@ -120,14 +129,12 @@ static poet_val train_level(poet_graph *g, const poet_tokenizer_training *traini
                             const poet_tokenizer_config *config, int level, poet_val rest,
                             const poet_training_inputs *inputs, poet_val *index)
 {
-    poet_val book = codebook(g, config, level);
-    poet_val total = ema_state(g, level, "total", POET_SHAPE(config->codes, config->dim));
-    poet_val count = ema_state(g, level, "count", POET_SHAPE(config->codes));
-    poet_val shown = training->nested ? poet_add(g, book, inputs->away) : book;
+    poet_codebook_values own = poet_codebook_state(g, config, level);
+    poet_val shown = training->nested ? poet_add(g, own.book, inputs->away) : own.book;
     *index = poet_nearest(g, rest, shown, NULL);
-    poet_val vectors = poet_embed(g, book, *index);
-    poet_codebook_ema(g, book, total, count, rest, *index, inputs->step, training->decay,
-                      training->restart, training->seed + (uint64_t)level);
+    poet_val vectors = poet_embed(g, own.book, *index);
+    poet_codebook_ema(g, own.book, own.total, own.count, rest, *index, inputs->step,
+                      training->decay, training->restart, training->seed + (uint64_t)level);
     return vectors;
 }
 

@@ -125,6 +125,10 @@ poet_status poet_tokenizer_decode_stream(poet_tokenizer *tokenizer, const int32_
 poet_status poet_tokenizer_plan_decoding(poet_tokenizer *tokenizer, const poet_grid *grid,
                                          poet_memory *out);
 
+/* What encoding and decoding such clips in turn take. The tokenizer need not exist: of device and config it is asked. */
+poet_status poet_tokenizer_plan_coding(poet_device *device, const poet_tokenizer_config *config,
+                                       const poet_grid *grid, poet_memory *out);
+
 /* The vectors of all codes, (levels, codes, dim), for a generator that knows codes by their
  * vectors. */
 poet_status poet_tokenizer_vectors(poet_tokenizer *tokenizer, float *out);
@@ -149,7 +153,8 @@ typedef struct poet_tokenizer_training {
     bool
         decoder_only; /* from the weights that are there: encoder and codebook stay, and so do all codes; not with nested */
     uint64_t seed;
-    int start_clips; /* how many clips the principal components and k-means are taken from: 200 */
+    int start_clips; /* how many clips the principal components and k-means are taken from: 200; k-means gets at most 2^18 of
+                        their patches, and as many of 10 rounds as 4 * 10^11 multiplications allow */
     poet_train_config train; /* feed, pairs and opaque are set by the trainer */
     poet_clips_fn clips;
     void *opaque;
@@ -157,9 +162,15 @@ typedef struct poet_tokenizer_training {
 
 poet_tokenizer_training poet_tokenizer_training_defaults(void);
 
+/* What training takes at most, the starting values and one batch included; what clips and reports take is the caller's. To be
+ * asked before the weights are made. */
+poet_status poet_tokenizer_plan_training(poet_device *device, const poet_tokenizer_config *config,
+                                         const poet_tokenizer_training *training, poet_memory *out);
+
 /* Trains from the checkpoint, or from the start when there is none; afterwards the weights are
  * those of the last step (or their running average, if it was kept). POET_ERR_INTERRUPTED after a
- * clean stop. memory (may be NULL) is filled before step 1 and shown to the task as a message. */
+ * clean stop, which before step 1 leaves nothing; POET_ERR_NOMEM, before anything is done, where the device has less than what
+ * is planned. The plan goes to memory (may be NULL). */
 poet_status poet_tokenizer_train(poet_tokenizer *tokenizer, const poet_tokenizer_training *training,
                                  poet_memory *memory);
 

@@ -51,6 +51,14 @@ typedef struct poet_training_inputs {
         away; /* (K,1), for nested codebooks: 0 where a row takes part in this step, and far away where not */
 } poet_training_inputs;
 
+/* A level's codebook (K,dim) with its running sums, total (K,dim) and count (K). */
+typedef struct poet_codebook_values {
+    poet_val book, total, count;
+} poet_codebook_values;
+
+poet_codebook_values poet_codebook_state(poet_graph *g, const poet_tokenizer_config *config,
+                                         int level);
+
 poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training *training,
                                     const poet_tokenizer_config *config, poet_val z,
                                     const poet_training_inputs *inputs);
@@ -62,9 +70,38 @@ poet_quantized poet_quantizer_train(poet_graph *g, const poet_tokenizer_training
 poet_status poet_tokenizer_start(poet_tokenizer *tokenizer,
                                  const poet_tokenizer_training *training);
 
+/* What that takes at most, the largest of its stages; twin is on a device without memory. */
+poet_status poet_tokenizer_start_memory(poet_tokenizer *twin,
+                                        const poet_tokenizer_training *training, poet_memory *out);
+
+/* POET_ERR_INTERRUPTED when the task is to stop. */
+poet_status poet_start_check(const poet_tokenizer_training *training);
+
+/* Values of a parameter by its name. */
+poet_status poet_start_write(poet_tokenizer *t, const char *name, const float *values,
+                             size_t count);
+
+/* ---- kmeans.c ---- */
+
+typedef struct poet_kmeans_rows {
+    float *z;           /* (all,dim); what is left of them afterwards is undefined */
+    int64_t all, batch; /* all is a multiple of batch */
+    int64_t step_rows;  /* latents of one training step */
+} poet_kmeans_rows;
+
+/* k-means of rows into the codebooks of all levels, and the running sums to what such codebooks would have. */
+poet_status poet_kmeans_start(poet_tokenizer *t, const poet_tokenizer_training *training,
+                              const poet_kmeans_rows *rows);
+
+/* Its program, and what the host keeps beside it and z. */
+poet_status poet_kmeans_build(poet_tokenizer *t, int64_t batch, poet_program **out);
+size_t poet_kmeans_bytes(const poet_tokenizer_config *config, int64_t rows);
+
 /* ---- encode.c ---- */
 
-/* Makes the decoder's program, for the part of such a clip that is decoded at once. */
+/* Makes the program of encoder or decoder, for the part of such a clip that is coded at once. latents: the encoder gives them
+ * too. */
+poet_status poet_encoder_prepare(poet_tokenizer *t, const poet_grid *grid, bool latents);
 poet_status poet_decoder_prepare(poet_tokenizer *t, const poet_grid *grid);
 
 /* ---- train_tokenizer.c ---- */
@@ -73,12 +110,6 @@ poet_status poet_decoder_prepare(poet_tokenizer *t, const poet_grid *grid);
 poet_status poet_tokenizer_training_build(poet_tokenizer *t,
                                           const poet_tokenizer_training *training,
                                           poet_program **out);
-
-/* ---- tokenizer_plan.c ---- */
-
-/* An error when training takes more than there is, on devices that know. */
-poet_status poet_tokenizer_training_check(poet_tokenizer *t,
-                                          const poet_tokenizer_training *training);
 
 /* ---- principal.c ---- */
 

@@ -101,23 +101,34 @@ poet_status poet_tokenizer_training_build(poet_tokenizer *t,
     return poet_program_create(g, out);
 }
 
+/* The weights are on the device already. */
+static poet_status check_memory(poet_tokenizer *t, const poet_tokenizer_training *r,
+                                poet_memory *out)
+{
+    poet_memory memory;
+    POET_TRY(poet_tokenizer_plan_training(t->device, &t->config, r, &memory));
+    if (out)
+        *out = memory;
+    return poet_memory_check(t->device, &memory, memory.params + memory.buffers, r->train.what);
+}
+
+/* Starting values are found before there is a program of steps, so that their memory can be its. */
 static poet_status train(poet_tokenizer *t, const poet_tokenizer_training *r,
                          const poet_train_config *config, poet_memory *memory)
 {
     int64_t step;
     poet_program *program;
-    POET_TRY(poet_train_resume(config, t->params, &step));
-    POET_TRY(poet_tokenizer_training_check(t, r));
-    POET_TRY(poet_tokenizer_training_build(t, r, &program));
-    poet_train_announce(config, t->params, program, memory);
     feeder *f = config->opaque;
+    POET_TRY(poet_train_resume(config, t->params, &step));
+    POET_TRY(check_memory(t, r, memory));
+    if (step == 0 && !r->decoder_only)
+        POET_TRY(poet_tokenizer_start(t, r));
+    POET_TRY(poet_tokenizer_training_build(t, r, &program));
     f->frames_input = poet_program_input(program, "frames");
     f->step_input = poet_program_input(program, "step");
     if (f->away)
         f->away_input = poet_program_input(program, "away");
-    poet_status status = step == 0 && !r->decoder_only ? poet_tokenizer_start(t, r) : POET_OK;
-    if (!status)
-        status = poet_train_run(config, t->params, program, step);
+    poet_status status = poet_train_run(config, t->params, program, step);
     poet_program_destroy(program);
     return status;
 }

@@ -275,13 +275,27 @@ static bool stop_at_once(void *user)
     return true;
 }
 
+static void note_step(void *user, const poet_progress *progress)
+{
+    bool *stepped = user;
+    *stepped = *stepped || strcmp(progress->unit, "steps") == 0;
+}
+
+static bool has_stepped(void *user)
+{
+    const bool *stepped = user;
+    return *stepped;
+}
+
 /* Stopped after every step and started again from the file, a run ends with equal bits. */
 static void test_resume(poet_device *device, int levels, bool nested)
 {
     char path[] = "/tmp/poet-training-XXXXXX";
     close(mkstemp(path));
     unlink(path);
-    poet_task stop = {.stop = stop_at_once};
+    bool stepped = false;
+    poet_task at_once = {.stop = stop_at_once};
+    poet_task stop = {.progress = note_step, .stop = has_stepped, .user = &stepped};
     poet_tokenizer_config c = small(POET_QUANTIZER_VQ, levels);
     poet_tokenizer *straight, *parts = NULL;
     uint64_t a, b = 0;
@@ -290,9 +304,14 @@ static void test_resume(poet_device *device, int levels, bool nested)
     CHECK_OK(poet_tokenizer_create(device, &c, 1, &straight));
     CHECK_OK(poet_tokenizer_train(straight, &r, NULL));
     CHECK_OK(poet_tokenizer_fingerprint(straight, &a));
-    r = training_of(5, &stop, path);
+    r = training_of(5, &at_once, path);
     r.nested = nested;
+    CHECK_OK(poet_tokenizer_create(device, &c, 1, &parts));
+    CHECK_FAILS(poet_tokenizer_train(parts, &r, NULL), POET_ERR_INTERRUPTED, "before step 1");
+    r.train.task = &stop;
+    r.train.log_steps = 1;
     for (int i = 0; i < 5; i++) {
+        stepped = false;
         poet_tokenizer_destroy(parts);
         CHECK_OK(poet_tokenizer_create(device, &c, 1, &parts));
         CHECK_INT(poet_tokenizer_train(parts, &r, NULL), i < 4 ? POET_ERR_INTERRUPTED : POET_OK);
