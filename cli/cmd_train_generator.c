@@ -149,8 +149,8 @@ static poet_status learn_vocabulary(const generator_run *run, poet_bpe **out)
 }
 
 /* model: the generator itself, or one like it on a device without memory. */
-static poet_status announce(const generator_run *run, poet_device *device, poet_generator *model,
-                            size_t held)
+static poet_status plan_memory(generator_run *run, poet_device *device, poet_generator *model,
+                               size_t held)
 {
     poet_memory memory, scoring;
     POET_TRY(poet_generator_plan_training(model, &run->plan, &memory));
@@ -162,12 +162,11 @@ static poet_status announce(const generator_run *run, poet_device *device, poet_
         scoring.host += (clips < REPORT_CLIPS ? clips : REPORT_CLIPS) * codes * sizeof(int32_t);
         poet_memory_join(&memory, &scoring);
     }
-    return cli_training_announce(&run->plan.train, device, &memory, held,
-                                 "--batch, --width, --layers, --slot-width or --slot-layers");
+    return cli_training_plan(&run->plan.train, device, &memory, held,
+                             "--batch, --width, --layers, --slot-width or --slot-layers");
 }
 
-static poet_status announce_fresh(const generator_run *run, poet_device *device,
-                                  const poet_bpe *bpe)
+static poet_status plan_fresh(generator_run *run, poet_device *device, const poet_bpe *bpe)
 {
     poet_bpe *copy;
     poet_device *none;
@@ -177,7 +176,7 @@ static poet_status announce_fresh(const generator_run *run, poet_device *device,
     if (!status)
         status = poet_generator_create(none, &run->config, copy, NULL, 0, 0, &model);
     if (!status)
-        status = announce(run, device, model, 0);
+        status = plan_memory(run, device, model, 0);
     poet_generator_destroy(model);
     poet_device_close(none);
     return status;
@@ -199,7 +198,7 @@ static poet_status create(generator_run *run, poet_device *device, poet_tokenize
         status = learn_vocabulary(run, &bpe);
     if (!status) {
         c->vocabulary = poet_bpe_size(bpe);
-        status = announce_fresh(run, device, bpe);
+        status = plan_fresh(run, device, bpe);
     }
     if (!status)
         status = poet_generator_create(device, c, bpe, vectors, fingerprint, run->training.seed,
@@ -237,8 +236,9 @@ static poet_status load(generator_run *run, poet_device *device, uint64_t finger
         POET_TRY(extend(run, grid.t));
     run->config = *poet_generator_get_config(run->generator);
     const poet_params *params = poet_generator_params(run->generator);
-    return announce(run, device, run->generator,
-                    poet_params_bytes(params, POET_PARAM) + poet_params_bytes(params, POET_BUFFER));
+    return plan_memory(run, device, run->generator,
+                       poet_params_bytes(params, POET_PARAM) +
+                           poet_params_bytes(params, POET_BUFFER));
 }
 
 static poet_status make(generator_run *run, poet_device *device)

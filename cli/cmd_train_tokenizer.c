@@ -112,8 +112,8 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
 }
 
 /* A report codes clips beside the program of steps. */
-static poet_status announce(const tokenizer_run *run, poet_device *device, const cli_clips *clips,
-                            const poet_tokenizer_training *training)
+static poet_status plan_memory(const tokenizer_run *run, poet_device *device,
+                               const cli_clips *clips, poet_tokenizer_training *training)
 {
     poet_grid grid;
     poet_memory memory, coding;
@@ -124,8 +124,8 @@ static poet_status announce(const tokenizer_run *run, poet_device *device, const
     coding.params = coding.buffers = 0; /* they are there */
     coding.host = cli_clips_bytes(clips, training->b) + poet_reconstruction_bytes(&shape);
     poet_memory_join(&memory, &coding);
-    return cli_training_announce(&training->train, device, &memory, 0,
-                                 "--batch, --size, --crop, --width or --codes");
+    return cli_training_plan(&training->train, device, &memory, 0,
+                             "--batch, --size, --crop, --width or --codes");
 }
 
 static poet_status train(cli_context *context, tokenizer_run *run, poet_device *device)
@@ -148,7 +148,7 @@ static poet_status train(cli_context *context, tokenizer_run *run, poet_device *
     training.clips = cli_clips_next;
     training.opaque = &clips;
     double started = poet_seconds();
-    POET_TRY(announce(run, device, &clips, &training));
+    POET_TRY(plan_memory(run, device, &clips, &training));
     POET_TRY(poet_tokenizer_create(device, &run->config, t->seed, &run->tokenizer));
     poet_status status = poet_tokenizer_train(run->tokenizer, &training, NULL);
     cli_clips_close(&clips);

@@ -108,7 +108,7 @@ static poet_status train_decoder(const cli_finetune *finetune, poet_device *devi
     POET_TRY(
         poet_tokenizer_plan_training(device, poet_tokenizer_get_config(*out), &training, &memory));
     memory.host += cli_clips_bytes(&run->clips, training.b);
-    poet_train_announce(&training.train, &memory);
+    training.train.memory = memory;
     return poet_tokenizer_train(*out, &training, NULL);
 }
 
@@ -182,7 +182,7 @@ static poet_status train_generator(const cli_finetune *finetune, poet_device *de
     poet_memory memory;
     POET_TRY(poet_generator_load(device, file, out));
     POET_TRY(poet_generator_plan_training(*out, &training, &memory));
-    poet_train_announce(&training.train, &memory);
+    training.train.memory = memory;
     return poet_generator_train(*out, &training, NULL);
 }
 

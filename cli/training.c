@@ -53,14 +53,13 @@ poet_status cli_training_complete(cli_training *training, const cli_context *con
     return POET_OK;
 }
 
-poet_status cli_training_announce(const poet_train_config *config, poet_device *device,
-                                  const poet_memory *memory, size_t held, const char *smaller)
+poet_status cli_training_plan(poet_train_config *config, poet_device *device,
+                              const poet_memory *memory, size_t held, const char *smaller)
 {
     poet_status status = poet_memory_check(device, memory, held, config->what);
     if (status == POET_ERR_NOMEM)
         return POET_FAIL(status, "%s; a lower %s takes less", poet_error_message(), smaller);
-    if (!status)
-        poet_train_announce(config, memory);
+    config->memory = *memory;
     return status;
 }
 

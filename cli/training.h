@@ -58,10 +58,10 @@ bool cli_training_bf16(const cli_training *training);
 poet_status cli_training_complete(cli_training *training, const cli_context *context,
                                   const poet_device *device, poet_train_config *config);
 
-/* For before the weights are made: tells what the run takes, or is POET_ERR_NOMEM where the device has less. held: what is on it
- * already, of the plan; smaller: the options to be lowered then, "--batch, --width". */
-poet_status cli_training_announce(const poet_train_config *config, poet_device *device,
-                                  const poet_memory *memory, size_t held, const char *smaller);
+/* For before the weights are made: what the run will tell that it takes, or POET_ERR_NOMEM where the device has less. held: what is
+ * on it already, of the plan; smaller: the options to be lowered then, "--batch, --width". */
+poet_status cli_training_plan(poet_train_config *config, poet_device *device,
+                              const poet_memory *memory, size_t held, const char *smaller);
 
 /* After a whole run: the checkpoint is no longer needed. */
 void cli_training_finish(cli_training *training);

@@ -117,7 +117,15 @@ poet_status poet_train_planned(const char *checkpoint, int64_t *steps)
     return POET_OK;
 }
 
-poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step)
+void poet_train_announce(const poet_train_config *config, const poet_memory *memory)
+{
+    char text[192];
+    poet_task_info(config->task, "%s: %.2f M parameters; memory: %s", config->what,
+                   (double)(memory->params / sizeof(float)) / 1e6, poet_memory_text(memory, text));
+}
+
+static poet_status load_checkpoint(const poet_train_config *config, poet_params *params,
+                                   int64_t *step)
 {
     poet_checkpoint *checkpoint;
     *step = 0;
@@ -143,11 +151,12 @@ poet_status poet_train_resume(const poet_train_config *config, poet_params *para
     return trim_metrics(config->metrics, *step);
 }
 
-void poet_train_announce(const poet_train_config *config, const poet_memory *memory)
+poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step)
 {
-    char text[192];
-    poet_task_info(config->task, "%s: %.2f M parameters; memory: %s", config->what,
-                   (double)(memory->params / sizeof(float)) / 1e6, poet_memory_text(memory, text));
+    POET_TRY(load_checkpoint(config, params, step));
+    if (poet_memory_total(&config->memory) > 0)
+        poet_train_announce(config, &config->memory);
+    return POET_OK;
 }
 
 typedef struct run {

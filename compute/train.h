@@ -55,7 +55,8 @@ typedef struct poet_train_config {
     int64_t report_steps;   /* 0: never */
     const poet_pair *pairs; /* the caller's metadata for the checkpoint */
     int n_pairs;
-    const char *what; /* name for progress */
+    const char *what;   /* name for progress */
+    poet_memory memory; /* what the run takes, to be told; all 0: nothing is told */
     const poet_task *task;
     poet_feed_fn feed;
     poet_report_fn report; /* may be NULL; called with report_opaque */
@@ -66,13 +67,12 @@ typedef struct poet_train_config {
  * file, or it does not say. */
 poet_status poet_train_planned(const char *checkpoint, int64_t *steps);
 
-/* Loads the checkpoint, if there is one, into params (before the graph is built). *step: 0, or
- * where it stopped. The pairs of the configuration must equal those in the file, else
+/* Loads the checkpoint, if there is one, into params (before the graph is built), and then tells the task the size of the
+ * model and its memory. *step: 0, or where it stopped. The pairs of the configuration must equal those in the file, else
  * POET_ERR_MISMATCH names the first that differs. */
 poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step);
 
-/* Tells the task the size of the model and the memory of a run. For before step 1, or before the weights are made: what memory
- * has of params is all that is asked. */
+/* The same telling, of memory that was not known before. */
 void poet_train_announce(const poet_train_config *config, const poet_memory *memory);
 
 /* Runs steps [step, config->optim.steps). POET_ERR_INTERRUPTED after a clean stop, with the

@@ -141,7 +141,7 @@ for command in $(commands); do
   while read -r option value; do
     word=${absurd[$((next++ % 5))]}
     case $value in
-      LIST) continue ;; # is read later
+      LIST | TEXT) continue ;; # is read later; may be anything
       FILE* | FOLDER | NAME | TYPE) word="" ;;
     esac
     says 2 "$option" "$command" "$option=$word"
