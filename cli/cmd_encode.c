@@ -263,14 +263,12 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
         .operands = "DATA|VIDEO",
         .min_operands = 1,
         .max_operands = 1,
-        .description =
-            "Turns clips into the codes of a tokenizer, in a token file.\n"
-            "\n" CLI_DATA_HELP
-            "A video file, a folder of PNG files or a pattern of them (walk/%03d.png) becomes a\n"
-            "token file of one clip, of any length.",
-        .examples =
-            "encode synth:shapes -t tokenizer.safetensors -o train.ptok\n"
-            "encode holiday.mov -t tokenizer.safetensors -o holiday.ptok --size 160x90 --fps 8",
+        .description = "Turns clips into the codes of a tokenizer, in a token file.\n"
+                       "\n" CLI_DATA_HELP
+                       "A video file, a folder of PNG files or a pattern of them (walk/%03d.png)\n"
+                       "becomes a token file of one clip, of any length.",
+        .examples = "encode synth:shapes -t tokenizer.safetensors -o train.ptok\n"
+                    "encode holiday.mov -t tok.safetensors -o holiday.ptok --size 160x90",
         .options = options,
         .json = true,
         .device = true,

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <string.h>
 
@@ -146,6 +147,7 @@ static poet_status write_units(walk *w, int result, const uint8_t *units, size_t
         return e->take_codes(e->opaque, (const int32_t *)(const void *)units, (int)count);
     if (e->take_frames)
         return e->take_frames(e->opaque, units, (int)count);
+    assert(e->target[result]);
     memcpy(e->target[result], units, count * w->out[result].unit);
     e->target[result] += count * w->out[result].unit;
     return POET_OK;

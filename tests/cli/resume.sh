@@ -65,4 +65,20 @@ fi
 works "${generator[@]}" -o stopped-g.safetensors
 cmp whole-g.safetensors stopped-g.safetensors || fail "the generator of a stopped run differs"
 
+# Killed without warning at any step after a checkpoint, three times, with two threads.
+generator=(train-generator train.ptok -t whole.safetensors "${tiny[@]}" --threads 2 --steps 3000 --save-every 1)
+works "${generator[@]}" -o two-g.safetensors
+for round in 1 2 3; do
+  touch before
+  "$program" "${generator[@]}" -o killed-g.safetensors --quiet >/dev/null 2>&1 &
+  pid=$!
+  await_checkpoint killed-g.safetensors.checkpoint || fail "round $round: the generator was done before it could be killed"
+  sleep "0.$((RANDOM % 10))"
+  kill -9 "$pid" 2>/dev/null || true
+  wait "$pid" 2>/dev/null || true
+done
+works "${generator[@]}" -o killed-g.safetensors
+cmp two-g.safetensors killed-g.safetensors || fail "the generator of a killed run differs"
+[ -z "$(find . -name '*.tmp')" ] || fail "killed runs left $(find . -name '*.tmp')"
+
 exit $((failures > 0))

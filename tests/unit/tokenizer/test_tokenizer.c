@@ -243,7 +243,7 @@ static poet_status take_codes(void *opaque, const int32_t *codes, int positions)
 static poet_status take_frames(void *opaque, const uint8_t *frames, int n)
 {
     stream *s = opaque;
-    memcpy(s->pixels + s->taken * PIXELS, frames, (size_t)(n * PIXELS));
+    memcpy(s->pixels + s->taken * PIXELS, frames, (size_t)n * PIXELS);
     s->taken += n;
     return POET_OK;
 }
