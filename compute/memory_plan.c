@@ -1,5 +1,5 @@
 /* What work takes, as a sentence, and whether there is so much. */
-#include "base/machine.h"
+#include "base/limits.h"
 #include "compute/program.h"
 
 #include <stdio.h>

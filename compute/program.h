@@ -37,7 +37,7 @@ void poet_memory_most(poet_memory *memory, const poet_memory *other);
 const char *poet_memory_text(const poet_memory *memory, char out[192]);
 
 /* POET_ERR_NOMEM, with what is needed and what is there, when a device has less than that; of the processor's memory, less
- * than all that the machine has (base/machine.h), whoever may use it now. held: bytes of it that the device holds already;
+ * than all that the machine has (base/limits.h), whoever may use it now. held: bytes of it that the device holds already;
  * what: the work, "to write clips". */
 poet_status poet_memory_check(poet_device *device, const poet_memory *memory, size_t held,
                               const char *what);

@@ -1,6 +1,6 @@
-/* The machine that the process runs on. */
-#ifndef POET_BASE_MACHINE_H
-#define POET_BASE_MACHINE_H
+/* What the system lets a process have. */
+#ifndef POET_BASE_LIMITS_H
+#define POET_BASE_LIMITS_H
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "base/machine.h"
+#include "base/limits.h"
 
 #include <limits.h>
 #include <stdbool.h>
