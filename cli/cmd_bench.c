@@ -56,9 +56,12 @@ static double steps_per_second(const stopwatch *w)
     return spent > 0 ? (w->done_last - w->done_first) / spent : 0;
 }
 
-static void prepare_training(poet_train_config *train, poet_task *task, stopwatch *w)
+/* As train-tokenizer and train-generator run by default. */
+static void prepare_training(const bench_run *run, poet_train_config *train, poet_task *task,
+                             stopwatch *w)
 {
     *task = (poet_task){.progress = watch, .stop = time_is_up, .user = w};
+    train->precision = run->device->backend->bf16 ? POET_BF16 : POET_F32;
     train->optim.steps = 1000000;
     train->log_steps = 1;
     train->save_seconds = 1e9;
@@ -95,7 +98,7 @@ static poet_status bench_tokenizer(bench_run *run, json_t *out)
     config.encoder_blocks = 2; /* the network of other programs, for comparison */
     config.encoder_time = 3;
     config.frame_norms = true;
-    prepare_training(&training.train, &task, &w);
+    prepare_training(run, &training.train, &task, &w);
     training.b = run->train_batch;
     training.start_clips = training.b;
     training.clips = noise_clips;
@@ -156,7 +159,7 @@ static poet_status bench_training(bench_run *run, json_t *out)
     poet_task task;
     poet_generator *generator;
     poet_generator_training training = poet_generator_training_defaults();
-    prepare_training(&training.train, &task, &w);
+    prepare_training(run, &training.train, &task, &w);
     training.b = run->batch;
     training.tokens = noise_tokens;
     training.opaque = run;
@@ -169,14 +172,36 @@ static poet_status bench_training(bench_run *run, json_t *out)
     return status;
 }
 
+static void temporary_file(char path[PATH_MAX], const char *extension)
+{
+    snprintf(path, PATH_MAX, "%s/pocketpoet-bench-%ld.%s", cli_temporary_folder(), (long)getpid(),
+             extension);
+}
+
+/* As finished models are: stored in bf16, and loaded. */
+static poet_status make_finished(const bench_run *run, int group, poet_generator **out)
+{
+    char path[PATH_MAX];
+    poet_generator *made;
+    *out = NULL;
+    temporary_file(path, "safetensors");
+    POET_TRY(make_generator(run, group, &made));
+    poet_status status = poet_generator_save(made, path, true, NULL, 0);
+    poet_generator_destroy(made);
+    if (!status)
+        status = poet_generator_load(run->device, path, out);
+    unlink(path);
+    return status;
+}
+
 /* Whole clips at batch 1, without guidance, as the usual comparison has it. */
 static poet_status bench_sampling(bench_run *run, int group, const char *key, json_t *out)
 {
-    poet_generator *generator;
+    poet_generator *generator = NULL;
     poet_sampling sampling = poet_sampling_defaults();
     const char *prompt = "a small red circle moves left quickly";
     int32_t *codes = poet_alloc((size_t)run->tokens * sizeof *codes);
-    poet_status status = codes ? make_generator(run, group, &generator) : POET_ERR_NOMEM;
+    poet_status status = codes ? make_finished(run, group, &generator) : POET_ERR_NOMEM;
     if (status) {
         poet_free(codes);
         return status;
@@ -231,8 +256,7 @@ done:
 static poet_status bench_generate(cli_context *context, const bench_run *run, json_t *out)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/pocketpoet-bench-%ld.mp4", cli_temporary_folder(),
-             (long)getpid());
+    temporary_file(path, "mp4");
     double best = 1e9, begun = poet_seconds();
     cli_joules energy;
     int clips = 0;

@@ -31,70 +31,79 @@ static double rounded(double value)
     return round(value * 1000) / 1000;
 }
 
-static json_t *row_of(const poet_work *work, int op)
+static void set_real(json_t *object, const char *key, double value)
 {
-    json_t *row = json_pack("{s:s, s:f, s:f, s:f}", "operation", poet_op_name((poet_op)op), "calls",
-                            work->calls[op], "mb", rounded(work->bytes[op] / 1e6), "mflop",
-                            rounded(work->flops[op] / 1e6));
-    if (work->peak > 0)
-        json_object_set_new(row, "least_ms", json_real(rounded(1e3 * work->seconds[op])));
-    return row;
+    json_object_set_new(object, key, json_real(rounded(value)));
 }
 
-/* Groups that are kept make calls fewer than were counted: speed is of what was done. */
-static void add_times(json_t *row, const poet_profile *profile, const poet_work *work, int op)
+static void add_times(json_t *out, const poet_work_row *row)
 {
-    double seconds = profile->seconds[op];
-    if (seconds <= 0)
-        return;
-    json_object_set_new(row, "ms", json_real(rounded(1e3 * seconds)));
-    json_object_set_new(row, "gb_per_s", json_real(rounded(profile->bytes[op] / seconds / 1e9)));
-    json_object_set_new(row, "gflop_per_s", json_real(rounded(profile->flops[op] / seconds / 1e9)));
-    if (work->peak <= 0)
-        return;
-    double share = fmax(profile->bytes[op] / work->bandwidth, profile->flops[op] / work->peak);
-    json_object_set_new(row, "percent_of_peak", json_real(rounded(100 * share / seconds)));
+    set_real(out, "ms", 1e3 * row->seconds);
+    set_real(out, "gb_per_s", row->bytes / row->seconds / 1e9);
+    set_real(out, "gflop_per_s", row->flops / row->seconds / 1e9);
+    if (row->least > 0)
+        set_real(out, "percent_of_peak", 100 * row->least / row->seconds);
 }
 
-static void add_rows(const poet_work *work, const poet_profile *profile, json_t *out)
+static json_t *row_of(const poet_work_row *row)
+{
+    json_t *out = json_pack("{s:s, s:f}", "operation", poet_op_name(row->op), "calls", row->calls);
+    if (*row->implementation)
+        json_object_set_new(out, "implementation", json_string(row->implementation));
+    set_real(out, "mb", row->bytes / 1e6);
+    set_real(out, "mflop", row->flops / 1e6);
+    if (row->peak > 0) {
+        set_real(out, "peak_gflop_per_s", row->peak / 1e9);
+        set_real(out, "least_ms", 1e3 * row->least);
+    }
+    if (row->seconds > 0)
+        add_times(out, row);
+    return out;
+}
+
+static void add_rows(const poet_work *work, json_t *out)
 {
     double least = 0, calls = 0;
     json_t *rows = json_array();
-    for (int op = 0; op < POET_OP_COUNT; op++) {
-        if (work->calls[op] <= 0 || op == POET_OP_RESHAPE)
+    for (int i = 0; i < work->n; i++) {
+        const poet_work_row *row = &work->rows[i];
+        if (row->op == POET_OP_RESHAPE)
             continue;
-        json_t *row = row_of(work, op);
-        add_times(row, profile, work, op);
-        json_array_append_new(rows, row);
-        least += work->seconds[op];
-        calls += work->calls[op];
+        json_array_append_new(rows, row_of(row));
+        least += row->least;
+        calls += row->calls;
     }
     json_object_set_new(out, "kernels", rows);
     json_object_set_new(out, "calls", json_real(calls));
-    if (work->peak > 0)
-        json_object_set_new(out, "least_seconds", json_real(least));
+    if (least > 0)
+        set_real(out, "least_seconds", least);
 }
 
-static poet_status measure(const cli_kernels *options, const poet_device *device,
-                           poet_generator *generator, json_t *out)
+/* The second time: what is made once is made by then. */
+static poet_status measure(poet_generator *generator, int streams, poet_work *work)
+{
+    poet_profile profile = {.work = *work};
+    POET_TRY(write_clips(generator, streams));
+    poet_generator_profile_writing(generator, &profile);
+    poet_status status = write_clips(generator, streams);
+    poet_generator_profile_writing(generator, NULL);
+    *work = profile.work;
+    return status;
+}
+
+static poet_status count_or_measure(const cli_kernels *options, const poet_device *device,
+                                    poet_generator *generator, json_t *out)
 {
     poet_sampling sampling = poet_sampling_defaults();
-    poet_work work = {.bandwidth = options->gb > 0 ? options->gb * 1e9 : device->peak_bandwidth,
-                      .peak = options->gflops > 0 ? options->gflops * 1e9 : device->peak_flops};
-    poet_profile profile = {0};
-    POET_TRY(poet_generator_count_writing(generator, options->streams, &sampling, &work));
-    if (!options->count) {
-        POET_TRY(write_clips(generator, options->streams)); /* what is made once is made now */
-        poet_generator_profile_writing(generator, &profile);
-        POET_TRY(write_clips(generator, options->streams));
-        poet_generator_profile_writing(generator, NULL);
-    }
-    if (work.peak > 0) {
-        json_object_set_new(out, "peak_gflop_per_s", json_real(rounded(work.peak / 1e9)));
-        json_object_set_new(out, "peak_gb_per_s", json_real(rounded(work.bandwidth / 1e9)));
-    }
-    add_rows(&work, &profile, out);
-    return POET_OK;
+    poet_work work = {.bandwidth = options->gb * 1e9, .peak = options->gflops * 1e9};
+    double bandwidth = work.bandwidth > 0 ? work.bandwidth : device->peak_bandwidth;
+    poet_status status =
+        options->count ? poet_generator_count_writing(generator, options->streams, &sampling, &work)
+                       : measure(generator, options->streams, &work);
+    if (bandwidth > 0)
+        set_real(out, "peak_gb_per_s", bandwidth / 1e9);
+    add_rows(&work, out);
+    return status;
 }
 
 poet_status cli_bench_kernels(cli_context *context, const char *model, const cli_kernels *options,
@@ -103,7 +112,7 @@ poet_status cli_bench_kernels(cli_context *context, const char *model, const cli
     cli_pair pair;
     poet_status status = cli_pair_open(context, model, &pair);
     if (!status)
-        status = measure(options, pair.device, pair.generator, out);
+        status = count_or_measure(options, pair.device, pair.generator, out);
     json_object_set_new(out, "streams", json_integer(options->streams));
     cli_pair_close(&pair);
     return status;

@@ -29,7 +29,7 @@ static const cli_command commands[] = {
 };
 
 /* About a tenth of a millisecond: longer than a kernel's threads differ, shorter than a time slice. */
-#define SPIN_COUNT "1000"
+#define SPIN_COUNT "4000"
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

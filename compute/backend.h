@@ -93,6 +93,10 @@ typedef struct poet_backend {
     /* Which implementation a call got, e.g. "dnnl", "avx2", "ref"; may be NULL. */
     const char *(*implementation)(poet_device *device, const poet_call *call);
 
+    /* FLOP/s at best of the units that compute a call, known from scratch and packed on; 0: not known. NULL: peak_flops of
+     * the device, whatever the call. */
+    double (*peak)(poet_device *device, const poet_call *call);
+
     poet_kernel kernel[POET_OP_COUNT];
 } poet_backend;
 

@@ -1,5 +1,8 @@
 #include "compute/cost.h"
 
+#include <stdio.h>
+#include <string.h>
+
 static double bytes_of(const poet_tensor *t)
 {
     return t ? (double)poet_tensor_bytes(t) : 0;
@@ -10,11 +13,12 @@ static double count_of(const poet_tensor *t)
     return (double)poet_tensor_count(t);
 }
 
+/* Of what a backend packs the second source is the weights. */
 static double sources(const poet_call *call)
 {
     double sum = 0;
     for (int i = 0; i < call->n_src; i++)
-        sum += bytes_of(call->src[i]);
+        sum += i == 1 && call->packed_bytes ? (double)call->packed_bytes : bytes_of(call->src[i]);
     return sum;
 }
 
@@ -169,22 +173,48 @@ poet_cost poet_call_cost(const poet_call *call)
     }
 }
 
-static double least_seconds(const poet_work *work, poet_cost cost)
+/* ---- sums ---- */
+
+static double peak_of(poet_device *device, const poet_call *call)
 {
-    if (work->bandwidth <= 0 || work->peak <= 0)
+    return device->backend->peak ? device->backend->peak(device, call) : device->peak_flops;
+}
+
+static double least_seconds(double bandwidth, double peak, poet_cost cost)
+{
+    if (bandwidth <= 0 || peak <= 0)
         return 0;
-    double moving = cost.bytes / work->bandwidth, computing = cost.flops / work->peak;
+    double moving = cost.bytes / bandwidth, computing = cost.flops / peak;
     return moving > computing ? moving : computing;
 }
 
-void poet_work_add(poet_work *work, const poet_program *program, double runs)
+static poet_work_row *row_of(poet_work *work, poet_op op, const char *implementation)
 {
-    for (int i = 0; i < poet_program_calls(program); i++) {
-        const poet_call *call = poet_program_call(program, i);
-        poet_cost cost = poet_call_cost(call);
-        work->bytes[call->op] += runs * cost.bytes;
-        work->flops[call->op] += runs * cost.flops;
-        work->seconds[call->op] += runs * least_seconds(work, cost);
-        work->calls[call->op] += runs;
-    }
+    for (int i = 0; i < work->n; i++)
+        if (work->rows[i].op == op && strcmp(work->rows[i].implementation, implementation) == 0)
+            return &work->rows[i];
+    if (work->n == POET_WORK_ROWS)
+        return &work->rows[work->n - 1];
+    poet_work_row *row = &work->rows[work->n++];
+    *row = (poet_work_row){.op = op};
+    snprintf(row->implementation, sizeof row->implementation, "%s", implementation);
+    return row;
+}
+
+void poet_work_add(poet_work *work, poet_device *device, const poet_call *call, double calls,
+                   double seconds)
+{
+    const poet_backend *backend = device->backend;
+    char name[sizeof work->rows->implementation] = "";
+    if (backend->implementation)
+        snprintf(name, sizeof name, "%s", backend->implementation(device, call));
+    poet_work_row *row = row_of(work, call->op, name);
+    poet_cost cost = poet_call_cost(call);
+    double bandwidth = work->bandwidth > 0 ? work->bandwidth : device->peak_bandwidth;
+    row->peak = work->peak > 0 ? work->peak : peak_of(device, call);
+    row->calls += calls;
+    row->bytes += calls * cost.bytes;
+    row->flops += calls * cost.flops;
+    row->least += calls * least_seconds(bandwidth, row->peak, cost);
+    row->seconds += seconds;
 }

@@ -64,6 +64,12 @@ static size_t plan_packed(poet_device *device, const poet_call *call)
     return like->backend->packed ? like->backend->packed(like, call) : 0;
 }
 
+static double plan_peak(poet_device *device, const poet_call *call)
+{
+    poet_device *like = of(device)->like;
+    return like->backend->peak(like, call);
+}
+
 static poet_status plan_run(poet_device *device, const poet_call *call)
 {
     (void)device;
@@ -96,6 +102,7 @@ poet_status poet_device_plan(poet_device *like, poet_device **out)
     d->table.prepare = NULL;
     d->table.release = NULL;
     d->table.implementation = NULL;
+    d->table.peak = like->backend->peak ? plan_peak : NULL;
     for (int op = 0; op < POET_OP_COUNT; op++)
         if (d->table.kernel[op])
             d->table.kernel[op] = plan_run;

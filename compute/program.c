@@ -357,22 +357,19 @@ poet_status poet_program_pass(poet_program *from, const char *output, poet_progr
     return backend_of(to)->copy(to->device, y->data, x->data, poet_tensor_bytes(x), POET_ON_DEVICE);
 }
 
-static void count_call(poet_profile *profile, int index, const poet_call *call, double seconds)
+static void count_call(const poet_program *program, int index, double seconds)
 {
-    poet_cost cost = poet_call_cost(call);
+    poet_profile *profile = program->profile;
     if (profile->call_seconds)
         profile->call_seconds[index] += seconds;
-    profile->seconds[call->op] += seconds;
-    profile->bytes[call->op] += cost.bytes;
-    profile->flops[call->op] += cost.flops;
-    profile->calls[call->op]++;
+    poet_work_add(&profile->work, program->device, &program->calls[index], 1, seconds);
 }
 
 poet_status poet_program_launch(poet_program *program)
 {
     poet_device *device = program->device;
     const poet_backend *backend = device->backend;
-    poet_profile *profile = program->profile;
+    bool profile = program->profile;
     for (int c = 0; c < program->n_calls; c++) {
         poet_call *call = &program->calls[c];
         double start = profile ? poet_seconds() : 0;
@@ -381,7 +378,7 @@ poet_status poet_program_launch(poet_program *program)
             return poet_context(status, "%s: %s", call->name, poet_op_name(call->op));
         if (profile) {
             POET_TRY(backend->sync(device));
-            count_call(profile, c, call, poet_seconds() - start);
+            count_call(program, c, poet_seconds() - start);
         }
     }
     return POET_OK;
@@ -418,4 +415,10 @@ int poet_program_calls(const poet_program *program)
 const poet_call *poet_program_call(const poet_program *program, int index)
 {
     return &program->calls[index];
+}
+
+void poet_program_count(const poet_program *program, double runs, poet_work *work)
+{
+    for (int c = 0; c < program->n_calls; c++)
+        poet_work_add(work, program->device, &program->calls[c], runs, 0);
 }

@@ -9,6 +9,7 @@
 #define POET_COMPUTE_PROGRAM_H
 
 #include "compute/backend.h"
+#include "compute/cost.h"
 #include "compute/graph.h"
 
 typedef struct poet_program poet_program;
@@ -70,11 +71,10 @@ poet_status poet_program_launch(poet_program *program);
 poet_status poet_program_pass(poet_program *from, const char *output, poet_program *to,
                               const char *input);
 
-/* By op kind, added to by poet_program_run while profiling is on: what was called and took so long, and what there was to
- * do by poet_call_cost (cost.h). The device is waited for after each call. */
+/* Added to by poet_program_run while profiling is on: what was called and took so long. The device is waited for after each
+ * call. */
 typedef struct poet_profile {
-    double seconds[POET_OP_COUNT], bytes[POET_OP_COUNT], flops[POET_OP_COUNT];
-    int64_t calls[POET_OP_COUNT];
+    poet_work work;
     double *call_seconds; /* by poet_program_call's index, the caller's; NULL: not wanted */
 } poet_profile;
 
@@ -83,5 +83,8 @@ void poet_program_profile(poet_program *program, poet_profile *profile); /* NULL
 poet_memory poet_program_memory(const poet_program *program);
 int poet_program_calls(const poet_program *program);
 const poet_call *poet_program_call(const poet_program *program, int index);
+
+/* Adds so many runs, without running. */
+void poet_program_count(const poet_program *program, double runs, poet_work *work);
 
 #endif

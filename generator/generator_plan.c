@@ -50,9 +50,9 @@ static poet_status count_writing(poet_generator *twin, const void *work, void *o
     const writing *w = work;
     double groups = poet_generator_groups(&twin->config);
     POET_TRY(poet_write_prepare(twin, w->n, w->sampling->guidance != 1));
-    poet_work_add(out, twin->prefill, 1);
-    poet_work_add(out, twin->step, groups);
-    poet_work_add(out, twin->slots, groups);
+    poet_program_count(twin->prefill, 1, out);
+    poet_program_count(twin->step, groups, out);
+    poet_program_count(twin->slots, groups, out);
     return POET_OK;
 }
 

@@ -89,15 +89,16 @@ WIDE(step)(const bool half, const int rows, const int panels, const linear_job *
             WIDE(store)(job, row + i, panel * PANEL + p * WIDE_LANES, sum[i * parts + p]);
 }
 
-/* All panels of [begin, end) for `rows` rows. */
+/* All panels of [begin, end) for `rows` rows: as many at a time as there are registers for, of the rest half as many, and so on,
+ * since a panel alone waits for each of its additions. */
 static inline __attribute__((always_inline)) WIDE_TARGET void
 WIDE(rows)(const bool half, const int rows, const linear_job *job, int64_t row, int64_t begin,
            int64_t end)
 {
-    for (; begin + WIDE_PANELS(rows) <= end; begin += WIDE_PANELS(rows))
-        WIDE(step)(half, rows, WIDE_PANELS(rows), job, row, begin);
-    for (; begin < end; begin++)
-        WIDE(step)(half, rows, 1, job, row, begin);
+#pragma GCC unroll 4
+    for (int panels = WIDE_PANELS(rows); panels > 0; panels /= 2)
+        for (; begin + panels <= end; begin += panels)
+            WIDE(step)(half, rows, panels, job, row, begin);
 }
 
 static inline __attribute__((always_inline)) WIDE_TARGET void

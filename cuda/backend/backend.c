@@ -65,6 +65,8 @@ static poet_status device_open(const poet_backend *backend, int index, poet_devi
         return status;
     }
     d->base.name = d->name;
+    d->base.peak_flops = d->peaks.f32;
+    d->base.peak_bandwidth = d->peaks.bandwidth;
     status = set_up(d);
     if (status) {
         device_close(&d->base);
@@ -206,10 +208,26 @@ static poet_status run(poet_device *device, const poet_call *call)
     return poet_runtime_check(ops[call->op].run(d, call), d->name);
 }
 
-static const char *implementation(poet_device *device, const poet_call *call)
+static poet_cuda_way way_of(poet_device *device, const poet_call *call)
 {
     const poet_cuda_op *op = &ops[call->op];
-    return op->implementation ? op->implementation(of(device), call) : device->backend->name;
+    return op->way ? op->way(of(device), call)
+                   : (poet_cuda_way){device->backend->name, POET_UNIT_F32};
+}
+
+static const char *implementation(poet_device *device, const poet_call *call)
+{
+    return way_of(device, call).name;
+}
+
+static double peak(poet_device *device, const poet_call *call)
+{
+    const poet_peaks *peaks = &of(device)->peaks;
+    switch (way_of(device, call).unit) {
+    case POET_UNIT_INT8: return peaks->int8;
+    case POET_UNIT_TENSOR: return peaks->tensor;
+    default: return peaks->f32;
+    }
 }
 
 /* ---- the table ---- */
@@ -250,7 +268,8 @@ static void fill_table(void)
                            .scratch = scratch,
                            .packed = packed,
                            .prepare = prepare,
-                           .implementation = implementation};
+                           .implementation = implementation,
+                           .peak = peak};
     for (int op = 0; op < POET_OP_COUNT; op++)
         if (ops[op].run)
             table.kernel[op] = run;

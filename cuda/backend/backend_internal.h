@@ -6,6 +6,7 @@
 #define POET_CUDA_BACKEND_INTERNAL_H
 
 #include "compute/backend.h"
+#include "cuda/backend/card_internal.h"
 #include "cuda/backend/cuda_table.h"
 #include "cuda/kernels/fault.h"
 
@@ -16,8 +17,17 @@ typedef struct poet_cuda_device {
     poet_stream stream;
     poet_fault *fault; /* in device memory */
     int capability;    /* 61: compute capability 6.1 */
-    void *energy;      /* the runtime's counter; NULL: not asked for yet, or there is none */
+    poet_peaks peaks;
+    void *energy; /* the runtime's counter; NULL: not asked for yet, or there is none */
 } poet_cuda_device;
+
+typedef enum poet_cuda_unit { POET_UNIT_F32, POET_UNIT_INT8, POET_UNIT_TENSOR } poet_cuda_unit;
+
+/* One of the kernels of an operation, and the units that do its arithmetic. */
+typedef struct poet_cuda_way {
+    const char *name;
+    poet_cuda_unit unit;
+} poet_cuda_way;
 
 typedef struct poet_cuda_op {
     /* Launches; the error number of the runtime, 0 when all went well. Host code must not read device memory. */
@@ -31,8 +41,8 @@ typedef struct poet_cuda_op {
      * first run. Both NULL: never. */
     size_t (*packed)(const poet_cuda_device *device, const poet_call *call);
     int (*pack)(const poet_cuda_device *device, const poet_call *call);
-    /* Which of its kernels a call gets; NULL: there is one. */
-    const char *(*implementation)(const poet_cuda_device *device, const poet_call *call);
+    /* Which of its kernels a call gets, from what is known when the program is planned; NULL: there is one, in f32. */
+    poet_cuda_way (*way)(const poet_cuda_device *device, const poet_call *call);
 } poet_cuda_op;
 
 /* Each sets the rows of its operations. */

@@ -15,12 +15,15 @@ typedef struct poet_card {
     int bus_bits;
 } poet_card;
 
-/* FLOP/s in f32, a fused multiply-add as two: what a multiprocessor does in a cycle is in NVIDIA, "CUDA C++ Programming Guide",
- * table "Throughput of Native Arithmetic Instructions". 0 for a capability that is not known there. */
-double poet_card_flops(const poet_card *card);
+/* FLOP/s, a multiply-add as two, and bytes/s of the memory, two transfers a cycle. 0: there is no such unit, the capability is
+ * not known here, or the card does not tell its clocks. What a multiprocessor does in a cycle is for f32 and __dp4a in
+ * NVIDIA, "CUDA C++ Programming Guide", table "Throughput of Native Arithmetic Instructions"; for tensor cores, whose sums
+ * are f32, it is in the papers on each architecture, of its GeForce cards where these are slower than others. */
+typedef struct poet_peaks {
+    double f32, int8, tensor, bandwidth;
+} poet_peaks;
 
-/* Bytes/s of its memory, two transfers a cycle; 0 when the card does not tell. */
-double poet_card_bandwidth(const poet_card *card);
+poet_peaks poet_card_peaks(const poet_card *card);
 
 /* ---- energy ---- */
 

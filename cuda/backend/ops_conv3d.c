@@ -49,9 +49,11 @@ static int run_dw(const poet_cuda_device *device, const poet_call *call)
                                &sizes);
 }
 
-static const char *implementation(const poet_cuda_device *device, const poet_call *call)
+static poet_cuda_way way(const poet_cuda_device *device, const poet_call *call)
 {
-    return poet_cuda_tensor_cores(device, poet_cuda_operand(call, 0)) ? "tensor bf16" : "tile";
+    return poet_cuda_tensor_cores(device, poet_cuda_operand(call, 0))
+               ? (poet_cuda_way){"tensor bf16", POET_UNIT_TENSOR}
+               : (poet_cuda_way){"tile", POET_UNIT_F32};
 }
 
 static size_t scratch(const poet_call *call)
@@ -65,7 +67,7 @@ static size_t scratch(const poet_call *call)
 
 void poet_cuda_conv3d_ops(poet_cuda_op *ops)
 {
-    poet_cuda_op op = {.scratch = scratch, .bf16 = true, .implementation = implementation};
+    poet_cuda_op op = {.scratch = scratch, .bf16 = true, .way = way};
     ops[POET_OP_CONV3D] = ops[POET_OP_CONV3D_DX] = ops[POET_OP_CONV3D_DW] = op;
     ops[POET_OP_CONV3D].run = run_conv3d;
     ops[POET_OP_CONV3D_DX].run = run_dx;

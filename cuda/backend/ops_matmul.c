@@ -109,13 +109,18 @@ static int run_matmul(const poet_cuda_device *device, const poet_call *call)
                                          : poet_cuda_matmul(device->stream, &args);
 }
 
-static const char *matmul_implementation(const poet_cuda_device *device, const poet_call *call)
+static poet_cuda_way matmul_way(const poet_cuda_device *device, const poet_call *call)
 {
     poet_matmul_args args = args_of(call);
-    bool few = poet_cuda_has_few_rows(&args);
-    if (call->packed)
-        return has_int8(call, &args) ? "rows int8" : few ? "rows f16" : "tensor f16";
-    return few ? "rows" : poet_cuda_tensor_cores(device, args.a) ? "tensor bf16" : "tile";
+    bool few = poet_cuda_has_few_rows(&args), packed = call->packed_bytes > 0;
+    if (packed && has_int8(call, &args))
+        return (poet_cuda_way){"rows int8", POET_UNIT_INT8};
+    if (few)
+        return (poet_cuda_way){packed ? "rows f16" : "rows", POET_UNIT_F32};
+    if (packed)
+        return (poet_cuda_way){"tensor f16", POET_UNIT_TENSOR};
+    return poet_cuda_tensor_cores(device, args.a) ? (poet_cuda_way){"tensor bf16", POET_UNIT_TENSOR}
+                                                  : (poet_cuda_way){"tile", POET_UNIT_F32};
 }
 
 static size_t matmul_scratch(const poet_call *call)
@@ -134,5 +139,5 @@ void poet_cuda_matmul_ops(poet_cuda_op *ops)
                                          .bf16 = true,
                                          .packed = matmul_packed,
                                          .pack = matmul_pack,
-                                         .implementation = matmul_implementation};
+                                         .way = matmul_way};
 }

@@ -30,11 +30,11 @@ static poet_status check(cudaError_t code, poet_status status, const char *what)
 poet_status poet_runtime_check(int code, const char *what)
 {
     if (code == cudaErrorNoKernelImageForDevice)
-        return POET_FAIL(
-            POET_ERR_UNSUPPORTED,
-            "%s: this build has no code for the card; a GTX 1080 (sm_61) wants one made with a "
-            "CUDA toolkit of 12.9 or older",
-            what);
+        return POET_FAIL(POET_ERR_UNSUPPORTED,
+                         "%s: this build has no code for the card; make one with "
+                         "-DPOET_CUDA_ARCHS=NN for sm_NN, before sm_75 with a CUDA toolkit of "
+                         "12.9 or older",
+                         what);
     return check((cudaError_t)code, POET_ERR_DEVICE, what);
 }
 
@@ -66,8 +66,7 @@ static void set_peaks(poet_cuda_device *device, int index)
                       .clock_khz = attribute(cudaDevAttrClockRate, index),
                       .memory_clock_khz = attribute(cudaDevAttrMemoryClockRate, index),
                       .bus_bits = attribute(cudaDevAttrGlobalMemoryBusWidth, index)};
-    device->base.peak_flops = poet_card_flops(&card);
-    device->base.peak_bandwidth = poet_card_bandwidth(&card);
+    device->peaks = poet_card_peaks(&card);
 }
 
 poet_status poet_runtime_open(int index, poet_cuda_device *device)

@@ -11,14 +11,15 @@
  * two are of different builds. */
 typedef struct poet_cuda_plugin_entry {
     const char *version;
-    size_t ops, backend_bytes, call_bytes;
+    size_t ops, backend_bytes, call_bytes, device_bytes;
     const poet_backend *(*table)(void);
 } poet_cuda_plugin_entry;
 
 #define POET_CUDA_PLUGIN_ENTRY(table_)                                                             \
     {                                                                                              \
         .version = POET_CUDA_PLUGIN_VERSION, .ops = POET_OP_COUNT,                                 \
-        .backend_bytes = sizeof(poet_backend), .call_bytes = sizeof(poet_call), .table = (table_)  \
+        .backend_bytes = sizeof(poet_backend), .call_bytes = sizeof(poet_call),                    \
+        .device_bytes = sizeof(poet_device), .table = (table_)                                     \
     }
 
 #endif

@@ -257,9 +257,10 @@ static poet_status measure(session *s, double best[POET_OP_COUNT])
         poet_status status = poet_program_run(s->program);
         poet_program_profile(s->program, NULL);
         POET_TRY(status);
-        for (int op = 0; op < POET_OP_COUNT; op++)
-            if (profile.calls[op])
-                best[op] = fmin(best[op], profile.seconds[op] / (double)profile.calls[op]);
+        for (int i = 0; i < profile.work.n; i++) {
+            const poet_work_row *row = &profile.work.rows[i];
+            best[row->op] = fmin(best[row->op], row->seconds / row->calls);
+        }
     }
     return POET_OK;
 }

@@ -3,7 +3,8 @@
 #include "base/rng.h"
 #include "cuda/kernels/f16.h"
 #include "cuda/kernels/matmul.h"
-#include "cuda/simt/simt.h"
+#include "tests/simt/device_memory.h"
+#include "tests/simt/device_under_test.h"
 #include "tests/support/check.h"
 
 #include <string.h>
@@ -49,15 +50,6 @@ static int count_wrong(int ta, int tb)
     return wrong;
 }
 
-static void *on_device(const void *host, size_t bytes)
-{
-    void *memory = NULL;
-    CHECK_INT(poet_simt_alloc(bytes, &memory), POET_SIMT_OK);
-    if (memory && host)
-        poet_simt_copy(memory, host, bytes);
-    return memory;
-}
-
 static void check_plan(int ta, int tb, int bf16, poet_gemm_plan plan)
 {
     void *device_a = bf16 ? on_device(a_bf16, sizeof a_bf16) : on_device(a, sizeof a);
@@ -72,11 +64,10 @@ static void check_plan(int ta, int tb, int bf16, poet_gemm_plan plan)
                              .y = device_y,
                              .parts = parts,
                              .plan = plan};
-    CHECK_INT(poet_cuda_matmul(NULL, &args), POET_SIMT_OK);
-    poet_simt_copy(y, device_y, sizeof y);
+    CHECK_INT(poet_cuda_matmul(device_stream(), &args), 0);
+    to_host(y, device_y, sizeof y);
     CHECK_INT(count_wrong(ta, tb), 0);
-    CHECK(poet_simt_free(device_a) && poet_simt_free(device_b) && poet_simt_free(device_bias) &&
-          poet_simt_free(device_y) && poet_simt_free(parts));
+    free_all(5, (void *[]){device_a, device_b, device_bias, device_y, parts});
 }
 
 /* The numbers are whole in f16 too. */
@@ -92,20 +83,19 @@ static void check_f16(poet_gemm_plan plan)
                           .y = device_y,
                           .parts = parts,
                           .plan = plan};
-    CHECK_INT(poet_cuda_to_f16(NULL, device_b, K, &args.b, NULL), POET_SIMT_OK);
-    CHECK_INT(poet_cuda_f16_matmul(NULL, &args), POET_SIMT_OK);
-    poet_simt_copy(y, device_y, sizeof y);
+    CHECK_INT(poet_cuda_to_f16(device_stream(), device_b, K, &args.b, NULL), 0);
+    CHECK_INT(poet_cuda_f16_matmul(device_stream(), &args), 0);
+    to_host(y, device_y, sizeof y);
     CHECK_INT(count_wrong(0, 1), 0);
-    CHECK(poet_simt_free(device_a) && poet_simt_free(device_b) && poet_simt_free(device_bias) &&
-          poet_simt_free(device_y) && poet_simt_free(parts) && poet_simt_free(weights));
+    free_all(6, (void *[]){device_a, device_b, device_bias, device_y, parts, weights});
 }
 
 static void test_f16_plans(void)
 {
     static const int tiles[] = {POET_TILE_SMALL, POET_TILE_BIG}, slices[] = {1, SLICES};
-    for (int order = 0; order < POET_SIMT_ORDERS; order++)
+    for (int order = 0; order < device_orders(); order++)
         for (int i = 0; i < 4; i++) {
-            poet_simt_set_order((poet_simt_order)order);
+            device_set_order(order);
             check_f16((poet_gemm_plan){
                 .m = M, .n = N, .k = K, .tile = tiles[i / 2], .slices = slices[i % 2]});
         }
@@ -118,7 +108,7 @@ static void test_plans(void)
         for (int j = 0; j < 2; j++)
             for (int layout = 0; layout < 4; layout++)
                 for (int unit = 0; unit < 3; unit++) { /* f32; bf16; bf16 on tensor cores */
-                    poet_simt_set_order((poet_simt_order)layout);
+                    device_set_order(layout);
                     check_plan(layout / 2, layout % 2, unit > 0,
                                (poet_gemm_plan){.m = M,
                                                 .n = N,
@@ -144,6 +134,7 @@ static void test_planner(void)
 
 int main(void)
 {
+    device_begin();
     fill(a, M * K, 1);
     fill(b, K * N, 2);
     fill(bias, N, 3);
@@ -152,5 +143,6 @@ int main(void)
     test_plans();
     test_f16_plans();
     test_planner();
+    device_end();
     return CHECK_RESULT();
 }

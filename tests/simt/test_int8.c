@@ -4,7 +4,7 @@
 #include "compute/backend.h"
 #include "compute/program.h"
 #include "cuda/backend/cuda_table.h"
-#include "cuda/simt/simt.h"
+#include "tests/simt/device_under_test.h"
 #include "tests/support/check.h"
 
 #include <stdlib.h>
@@ -147,8 +147,8 @@ static void test_not_a_number(void)
 int main(void)
 {
     setenv("POET_CUDA_WEIGHTS", "int8", 1);
-    for (int order = 0; order < POET_SIMT_ORDERS; order++) {
-        poet_simt_set_order((poet_simt_order)order);
+    for (int order = 0; order < device_orders(); order++) {
+        device_set_order(order);
         test_rows(1);
         test_rows(8);
     }

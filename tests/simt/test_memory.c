@@ -125,7 +125,8 @@ int main(int argc, char **argv)
     CHECK_OK(poet_tokenizer_load(device, path, &t));
     test_writing(g, t);
     test_copies(g);
-    test_little_memory(g);
+    if (strcmp(device->backend->name, "simt") == 0) /* a card's memory is as it is */
+        test_little_memory(g);
     test_training(g);
     poet_tokenizer_destroy(t);
     poet_generator_destroy(g);

@@ -2,8 +2,8 @@
  * waits nothing is allocated and nothing goes to or comes from the host. */
 #include "base/rng.h"
 #include "cuda/backend/cuda_table.h"
-#include "cuda/simt/simt.h"
 #include "generator/generator.h"
+#include "tests/simt/device_under_test.h"
 #include "tests/support/check.h"
 #include "tests/support/rig.h"
 
@@ -54,13 +54,17 @@ typedef struct watch {
     int waits, per_time;
 } watch;
 
-static void look(watch *w, int64_t since[POET_SIMT_EVENTS])
+/* False: nothing counts. */
+static bool look(watch *w, int64_t since[POET_SIMT_EVENTS])
 {
+    int64_t now[POET_SIMT_EVENTS] = {0};
+    if (!device_count(now))
+        return false;
     for (int e = 0; e < POET_SIMT_EVENTS; e++) {
-        int64_t now = poet_simt_count((poet_simt_event)e);
-        since[e] = now - w->before[e];
-        w->before[e] = now;
+        since[e] = now[e] - w->before[e];
+        w->before[e] = now[e];
     }
+    return true;
 }
 
 /* Called behind each wait, which reads one word: whether a kernel found a fault. It is set again by nobody else. */
@@ -69,9 +73,9 @@ static void on_progress(void *opaque, const poet_progress *progress)
     (void)progress;
     watch *w = opaque;
     int64_t since[POET_SIMT_EVENTS];
-    look(w, since);
-    if (w->waits++ == 0)
-        return; /* what stands before the first group is in it */
+    bool counted = look(w, since);
+    if (w->waits++ == 0 || !counted)
+        return; /* what stands before the first group is in the first */
     CHECK_INT(since[POET_SIMT_REPLAY], w->per_time);
     CHECK_INT(since[POET_SIMT_ALLOCATION], 0);
     CHECK_INT(since[POET_SIMT_HOST_COPY], 1);

@@ -6,20 +6,26 @@
 
 #include <unistd.h>
 
-static void check_peaks(poet_card card, double tflops, double gb)
+static void check_peaks(poet_card card, double tflops, double tensor_tflops, double gb)
 {
-    CHECK_CLOSE(poet_card_flops(&card) / 1e12, tflops, 0.006 * tflops);
-    CHECK_CLOSE(poet_card_bandwidth(&card) / 1e9, gb, 0.006 * gb);
+    poet_peaks peaks = poet_card_peaks(&card);
+    CHECK_CLOSE(peaks.f32 / 1e12, tflops, 0.006 * tflops);
+    CHECK_CLOSE(peaks.tensor / 1e12, tensor_tflops, 0.006 * tensor_tflops);
+    CHECK_CLOSE(peaks.bandwidth / 1e9, gb, 0.006 * gb);
 }
 
 static void test_peaks(void)
 {
-    check_peaks((poet_card){61, 20, 1733500, 5005000, 256}, 8.87, 320);    /* GeForce GTX 1080 */
-    check_peaks((poet_card){75, 40, 1590000, 5001000, 256}, 8.1, 320);     /* Tesla T4 */
-    check_peaks((poet_card){80, 108, 1410000, 1215000, 5120}, 19.5, 1555); /* A100, 40 GB */
-    check_peaks((poet_card){89, 128, 2520000, 10501000, 384}, 82.6, 1008); /* GeForce RTX 4090 */
-    check_peaks((poet_card){90, 132, 1980000, 2619000, 5120}, 66.9, 3352); /* H100 SXM */
-    CHECK_CLOSE(poet_card_flops(&(poet_card){131, 99, 1000000, 1, 1}), 0, 0);
+    const poet_card gtx1080 = {61, 20, 1733500, 5005000, 256};
+    check_peaks(gtx1080, 8.87, 0, 320);                                    /* GeForce GTX 1080 */
+    check_peaks((poet_card){75, 40, 1590000, 5001000, 256}, 8.1, 65, 320); /* Tesla T4 */
+    check_peaks((poet_card){80, 108, 1410000, 1215000, 5120}, 19.5, 312, 1555);   /* A100, 40 GB */
+    check_peaks((poet_card){86, 82, 1695000, 9751000, 384}, 35.6, 71, 936);       /* RTX 3090 */
+    check_peaks((poet_card){89, 128, 2520000, 10501000, 384}, 82.6, 165.2, 1008); /* RTX 4090 */
+    check_peaks((poet_card){90, 132, 1830000, 2619000, 5120}, 61.8, 989.4, 3352); /* H100 SXM */
+    check_peaks((poet_card){120, 170, 2407000, 14001000, 512}, 104.8, 209.5, 1792); /* RTX 5090 */
+    CHECK_CLOSE(poet_card_peaks(&gtx1080).int8 / 1e12, 35.5, 0.006 * 35.5); /* 8.9 T __dp4a */
+    CHECK_CLOSE(poet_card_peaks(&(poet_card){131, 99, 1000000, 1, 1}).f32, 0, 0);
 }
 
 static void test_counter(const char *library)

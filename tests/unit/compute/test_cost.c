@@ -96,6 +96,37 @@ static void test_attention_cached(void)
     rig_close(&r);
 }
 
+static const poet_work_row *row_of(const poet_work *work, poet_op op)
+{
+    static const poet_work_row none;
+    for (int i = 0; i < work->n; i++)
+        if (work->rows[i].op == op)
+            return &work->rows[i];
+    CHECK(!"there is a row");
+    return &none;
+}
+
+/* Sums over calls, before and while they are run: of those of test_moves. */
+static void test_sums(rig *r)
+{
+    poet_work work = {.bandwidth = 1000, .peak = 10};
+    poet_profile profile = {0};
+    poet_program_count(r->program, 3, &work);
+    CHECK_CLOSE(row_of(&work, POET_OP_ADD)->bytes, 3 * 4 * 60, 0);
+    CHECK_CLOSE(row_of(&work, POET_OP_SLICE)->calls, 3, 0);
+    CHECK_CLOSE(row_of(&work, POET_OP_ADD)->least, 3 * 20 / 10.0, 1e-12); /* bound by arithmetic */
+    CHECK_CLOSE(row_of(&work, POET_OP_SLICE)->least, 3 * 4 * 14 / 1000.0, 1e-12); /* by bandwidth */
+    CHECK_CLOSE(row_of(&work, POET_OP_SLICE)->seconds, 0, 0);
+    poet_program_profile(r->program, &profile);
+    RIG_SET(r, "index", ((const int32_t[15]){0}));
+    RIG_RUN(r);
+    const poet_work_row *add = row_of(&profile.work, POET_OP_ADD);
+    CHECK_CLOSE(add->bytes, 4 * 60, 0);
+    CHECK_CLOSE(add->calls, 1, 0);
+    CHECK(add->seconds > 0 && add->peak == r->device->peak_flops);
+    CHECK_STR(add->implementation, "vector");
+}
+
 /* Rows that are named are read, not the table; a view costs nothing; what is added is read once. */
 static void test_moves(void)
 {
@@ -111,18 +142,22 @@ static void test_moves(void)
     check_cost(&r, POET_OP_RESHAPE, 0, 0);
     check_cost(&r, POET_OP_ADD, 4 * 60, 20);
     check_cost(&r, POET_OP_SLICE, 4 * 14, 0);
-    poet_work work = {.bandwidth = 1000, .peak = 10};
-    poet_work_add(&work, r.program, 3);
-    CHECK_CLOSE(work.bytes[POET_OP_ADD], 3 * 4 * 60, 0);
-    CHECK_CLOSE(work.calls[POET_OP_SLICE], 3, 0);
-    CHECK_CLOSE(work.seconds[POET_OP_ADD], 3 * 20 / 10.0, 1e-12);         /* bound by arithmetic */
-    CHECK_CLOSE(work.seconds[POET_OP_SLICE], 3 * 4 * 14 / 1000.0, 1e-12); /* by bandwidth */
-    poet_profile profile = {0};
-    poet_program_profile(r.program, &profile);
-    RIG_SET(&r, "index", ((const int32_t[15]){0}));
-    RIG_RUN(&r);
-    CHECK_CLOSE(profile.bytes[POET_OP_ADD], 4 * 60, 0);
-    CHECK_INT(profile.calls[POET_OP_EMBED], 1);
+    test_sums(&r);
+    rig_close(&r);
+}
+
+/* Packed weights are read as they are packed. */
+static void test_packed(void)
+{
+    rig r = rig_open(poet_backend_cpu());
+    poet_val a = poet_input(r.g, "a", POET_F32, POET_SHAPE(6, 5));
+    poet_val b = poet_param(r.g, "b", POET_SHAPE(7, 5), POET_ZEROS);
+    poet_result(r.g, "y", poet_matmul(r.g, a, false, b, true, POET_NONE));
+    rig_ready(&r);
+    poet_call call = *poet_program_call(r.program, 0);
+    CHECK(call.packed_bytes >= 4 * 35);
+    call.packed_bytes = 2 * 35; /* as in halves */
+    CHECK_CLOSE(poet_call_cost(&call).bytes, 4 * (30 + 42) + 2 * 35, 0);
     rig_close(&r);
 }
 
@@ -134,5 +169,6 @@ int main(void)
     test_attention();
     test_attention_cached();
     test_moves();
+    test_packed();
     return CHECK_RESULT();
 }
