@@ -28,7 +28,8 @@ static const cli_command commands[] = {
     {"synth", "draw captioned clips: shapes, digits, a street", cmd_synth},
 };
 
-/* About a tenth of a millisecond: longer than a kernel's threads differ, shorter than a time slice. */
+/* Some 50 microseconds: longer than the wait from one kernel of sampling to the next, shorter than a time slice.
+ * docs/speed.md has what other counts cost. */
 #define SPIN_COUNT "4000"
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

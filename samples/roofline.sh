@@ -1,12 +1,13 @@
 #!/bin/bash
 # samples/roofline.sh POCKETPOET GFLOPS GB
 # The roofline of writing clips with the sample model on a card with these peaks (10^9 FLOP/s, 10^9 bytes/s), as tables for
-# docs/cuda.md. Everything is counted; nothing is run. Wants jq.
+# docs/cuda.md. POCKETPOET is of a build with POET_SIMT, whose device plans as a card does: POET_CUDA_WEIGHTS holds.
+# Everything is counted; nothing is run. Wants jq.
 set -euo pipefail
 poet=$1 gflops=$2 gb=$3
 
 count() {
-  "$poet" bench --only kernels --count --device cpu --streams "$1" --peak-gflops "$gflops" --peak-gb "$gb" --json --quiet
+  "$poet" bench --only kernels --count --device simt --streams "$1" --peak-gflops "$gflops" --peak-gb "$gb" --json --quiet
 }
 
 one=$(count 1) eight=$(count 8) many=$(count 64)

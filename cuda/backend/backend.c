@@ -2,8 +2,10 @@
 #include "cuda/backend/runtime_internal.h"
 
 #include "base/memory.h"
+#include "cuda/kernels/f16.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +52,18 @@ static poet_status check_weights(void)
                              weights);
 }
 
+/* An approximation is not only asked for, but seen. */
+static void tell_weights(poet_cuda_device *d)
+{
+    const char *weights = getenv("POET_CUDA_WEIGHTS");
+    size_t length = strlen(d->name);
+    if (!weights || strcmp(weights, "f32") == 0)
+        return;
+    bool always = strcmp(weights, "f16") == 0 && d->capability >= POET_F16_CAPABILITY;
+    snprintf(d->name + length, sizeof d->name - length, ", weights in %s%s", weights,
+             always ? "" : " where rows are few");
+}
+
 static poet_status device_open(const poet_backend *backend, int index, poet_device **out)
 {
     *out = NULL;
@@ -64,6 +78,7 @@ static poet_status device_open(const poet_backend *backend, int index, poet_devi
         poet_free(d);
         return status;
     }
+    tell_weights(d);
     d->base.name = d->name;
     d->base.peak_flops = d->peaks.f32;
     d->base.peak_bandwidth = d->peaks.bandwidth;

@@ -13,7 +13,7 @@
 typedef struct poet_cuda_device {
     poet_device base;
     int index;
-    char name[128]; /* "NVIDIA GeForce GTX 1080, sm_61, 8.0 GB" */
+    char name[192]; /* "NVIDIA GeForce GTX 1080, sm_61, 8.0 GB" */
     poet_stream stream;
     poet_fault *fault; /* in device memory */
     int capability;    /* 61: compute capability 6.1 */
