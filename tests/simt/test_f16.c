@@ -1,7 +1,7 @@
 /* Products with constant weights in f16: conversion and rounding, every number of rows, on cards with tensor cores and without,
  * and weights that f16 does not hold. */
 #include "base/rng.h"
-#include "cuda/backend/cuda_table.h"
+#include "cuda/backend/backend_internal.h"
 #include "cuda/kernels/f16.h"
 #include "tests/simt/device_memory.h"
 #include "tests/simt/device_under_test.h"
@@ -80,7 +80,8 @@ typedef struct product {
     int m, k;
     bool turned; /* b is (K,N) */
     float a[MOST * K], b[N * K], bias[N], y[MOST * N];
-    char how[32]; /* which kernel did it */
+    char how[32]; /* which kernel did it, */
+    double peak;  /* and what its units can do at best, where f32 is 1, int8 2, tensor cores 3 */
 } product;
 
 static poet_graph *graph_of(const rig *r, const product *p)
@@ -114,6 +115,8 @@ static void make(product *p)
     CHECK_OK(poet_program_get_by_name(r.program, "y", p->y, y_bytes));
     const poet_call *call = poet_program_call(r.program, 0);
     snprintf(p->how, sizeof p->how, "%s", r.device->backend->implementation(r.device, call));
+    ((poet_cuda_device *)(void *)r.device)->peaks = (poet_peaks){.f32 = 1, .int8 = 2, .tensor = 3};
+    p->peak = r.device->backend->peak(r.device, call);
     rig_close(&r);
 }
 
@@ -227,8 +230,10 @@ static void test_choice(int m, const char *card, const char *asked, bool turned,
     setenv("POET_SIMT_CAPABILITY", card, 1);
     if (has_tensor_cores() == (strtol(card, NULL, 10) >= POET_F16_CAPABILITY)) {
         make(&p);
+        bool f16 = strstr(how, "f16"), int8 = strstr(how, "int8"), tensor = strstr(how, "tensor");
         CHECK_STR(p.how, how);
-        CHECK((error_of(&p, true) > 0x1p-16) == (strstr(how, "f16") != NULL));
+        CHECK_CLOSE(p.peak, tensor ? 3 : int8 ? 2 : 1, 0);
+        CHECK((error_of(&p, true) > 0x1p-16) == (f16 || int8));
     }
     setenv("POET_CUDA_WEIGHTS", "f16", 1);
     unsetenv("POET_SIMT_CAPABILITY");
@@ -238,12 +243,37 @@ static void test_choices(void)
 {
     test_choice(8, "61", "f16", false, "rows f16");
     test_choice(9, "61", "f16", false, "tile");
+    test_choice(8, "61", "int8", false, "rows int8");
+    test_choice(9, "120", "int8", false, "tile");
     test_choice(9, "70", "f16", false, "tile");
     test_choice(9, "75", "f16", false, "tensor f16");
     test_choice(9, "120", "f32", false, "tile");
     test_choice(8, "120", "f32", false, "rows");
     test_choice(8, "120", "f16", true, "tile");
     test_choice(9, "120", "f16", true, "tile");
+}
+
+/* The line that names the device says what its weights are. */
+static void test_name(const char *card, const char *asked, const char *end)
+{
+    setenv("POET_CUDA_WEIGHTS", asked, 1);
+    setenv("POET_SIMT_CAPABILITY", card, 1);
+    if (has_tensor_cores() == (strtol(card, NULL, 10) >= POET_F16_CAPABILITY)) {
+        rig r = rig_open(poet_cuda_table());
+        const char *found = strstr(r.device->name, ", weights");
+        CHECK_STR(found ? found : "", end);
+        rig_close(&r);
+    }
+    setenv("POET_CUDA_WEIGHTS", "f16", 1);
+    unsetenv("POET_SIMT_CAPABILITY");
+}
+
+static void test_names(void)
+{
+    test_name("120", "f16", ", weights in f16");
+    test_name("61", "f16", ", weights in f16 where rows are few");
+    test_name("120", "int8", ", weights in int8 where rows are few");
+    test_name("120", "f32", "");
 }
 
 /* Weights that are computed are not packed: nobody would pack them again. */
@@ -304,6 +334,7 @@ int main(void)
     }
     test_conversion();
     test_choices();
+    test_names();
     test_computed();
     test_refused(65519, true);
     test_refused(-65520, false);
