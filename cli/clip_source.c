@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli/output.h"
+#include "codec/tokfile.h"
 #include "datasets/import.h"
 
 #include <dirent.h>
@@ -38,7 +39,7 @@ static poet_status make_temporary(char **out)
     return status;
 }
 
-static poet_status import_folder(const char *folder, const cli_data *data, double heldout,
+static poet_status import_videos(const char *spec, const cli_data *data, double heldout,
                                  const poet_task *task, cli_clip_source *out)
 {
     poet_import_options options = poet_import_defaults();
@@ -48,11 +49,11 @@ static poet_status import_folder(const char *folder, const cli_data *data, doubl
     options.heldout = heldout;
     options.uncaptioned = true;
     options.level = 1; /* they are soon gone */
-    out->folder = true;
+    out->videos = true;
     POET_TRY(make_temporary(&out->temporary));
-    poet_status status = poet_import(folder, out->temporary, &options, task, NULL);
+    poet_status status = poet_import(spec, out->temporary, &options, task, NULL);
     if (status == POET_ERR_INTERRUPTED)
-        return POET_FAIL(status, "stopped while the clips of %s were read", folder);
+        return POET_FAIL(status, "stopped while the clips of %s were read", spec);
     POET_TRY(status);
     return poet_dataset_open(out->temporary, NULL, &out->dataset);
 }
@@ -63,8 +64,9 @@ poet_status cli_clip_source_open(const char *spec, const cli_data *data, double 
     bool videos;
     *out = (cli_clip_source){0};
     POET_TRY(cli_is_video_folder(spec, &videos));
-    return videos ? import_folder(spec, data, heldout, task, out)
-                  : cli_data_open(spec, data, &out->dataset);
+    return videos || (poet_is_file(spec) && !poet_tokfile_is(spec))
+               ? import_videos(spec, data, heldout, task, out)
+               : cli_data_open(spec, data, &out->dataset);
 }
 
 /* Import makes files only, no folders. */

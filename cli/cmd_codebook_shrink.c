@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "codec/tokfile.h"
 #include "eval/reconstruction.h"
 
 #include <limits.h>
@@ -122,7 +123,7 @@ static poet_status read_domain(cli_shrink *run)
                                   .whole = run->pair.generator ? whole : 0,
                                   .data = &run->data,
                                   .task = run->task};
-    if (!poet_is_file(spec))
+    if (!poet_tokfile_is(spec))
         POET_TRY(cli_clip_source_open(spec, &run->data, 0, run->task, &run->pixels));
     POET_TRY(check_pixels(run));
     POET_TRY(run->pixels.dataset

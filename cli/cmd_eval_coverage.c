@@ -143,7 +143,7 @@ static poet_status take_clip(coverage_run *run, poet_split split, uint64_t index
 /* How many clips of a split are looked at. All of a folder of videos are, whatever captions say of splits. */
 static uint64_t count_of(const coverage_run *run, poet_split split)
 {
-    bool wanted = run->source.folder || (int)split == run->split;
+    bool wanted = run->source.videos || (int)split == run->split;
     return wanted ? poet_dataset_count(run->source.dataset, split) : 0;
 }
 

@@ -26,17 +26,6 @@ static poet_status inspect_model(const request *r, json_t **out)
 
 /* ---- token files ---- */
 
-static bool is_token_file(const char *path)
-{
-    static const unsigned char magic[8] = "\x89PTOK\r\n\x1a";
-    unsigned char begin[sizeof magic];
-    FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
-    size_t n = file ? fread(begin, 1, sizeof begin, file) : 0;
-    if (file)
-        fclose(file);
-    return n == sizeof begin && memcmp(begin, magic, sizeof magic) == 0;
-}
-
 static json_t *token_rows(const poet_tokfile *file)
 {
     json_t *rows = json_array();
@@ -166,7 +155,7 @@ typedef struct inspector {
 static const inspector inspectors[] = {
     {"dataset", is_dataset, inspect_dataset},
     {"model", cli_is_model_file, inspect_model},
-    {"token file", is_token_file, inspect_tokens},
+    {"token file", poet_tokfile_is, inspect_tokens},
     {"video or picture", is_anything, inspect_video},
 };
 

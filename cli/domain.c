@@ -115,7 +115,7 @@ static poet_status read_dataset(reading *r, const poet_dataset *dataset)
 static poet_status read_all(reading *r)
 {
     poet_status status;
-    if (poet_is_file(r->spec)) {
+    if (poet_tokfile_is(r->spec)) {
         poet_tokfile *file;
         POET_TRY(poet_tokfile_open(r->spec, &file));
         status = read_tokens(r, file);

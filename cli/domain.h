@@ -24,8 +24,8 @@ typedef struct cli_domain_options {
 } cli_domain_options;
 
 #define CLI_DOMAIN_HELP                                                                            \
-    "A folder of videos that was not imported is cut into clips of --frames frames of\n"           \
-    "--size at 8 a second, as for 'eval coverage'.\n"
+    "A video, or a folder of videos that was not imported, is cut into clips of\n"                 \
+    "--frames frames of --size at 8 a second, as for 'eval coverage'.\n"
 
 /* spec is a token file of this tokenizer (POET_ERR_MISMATCH otherwise), or what cli_clip_source_open takes. Free also after
  * a failure. */

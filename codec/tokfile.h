@@ -23,6 +23,7 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,9 @@ void poet_tokfile_destroy(poet_tokfile_writer *writer);
 /* ---- reading: the file is mapped; header and index are checked on opening, a clip when it is
  * read. Reads from several threads at once are fine. Damage is POET_ERR_FORMAT. ---- */
 typedef struct poet_tokfile poet_tokfile;
+
+/* Whether a file begins like a token file, or is named like one. */
+bool poet_tokfile_is(const char *path);
 
 poet_status poet_tokfile_open(const char *path, poet_tokfile **out);
 void poet_tokfile_close(poet_tokfile *file);

@@ -35,6 +35,20 @@ bool poet_tokfile_grid_fits(uint32_t t, uint32_t h, uint32_t w, uint32_t levels)
            (uint64_t)t * h * w <= most / levels;
 }
 
+bool poet_tokfile_is(const char *path)
+{
+    unsigned char begin[sizeof POET_TOKFILE_MAGIC - 1];
+    char extension[16];
+    FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
+    if (!file)
+        return false;
+    size_t n = fread(begin, 1, sizeof begin, file);
+    fclose(file);
+    poet_path_extension(path, extension);
+    return strcmp(extension, "ptok") == 0 ||
+           (n == sizeof begin && memcmp(begin, POET_TOKFILE_MAGIC, sizeof begin) == 0);
+}
+
 static poet_status broken(const poet_tokfile *f, const char *what)
 {
     return POET_FAIL(POET_ERR_FORMAT, "%s: %s", f->path, what);

@@ -19,8 +19,10 @@
 static const uint64_t shard_limit = (uint64_t)64 << 20;
 
 typedef struct importer {
-    const char *folder, *out;
-    size_t out_there; /* bytes of out that named a folder before: see remove_folders */
+    const char *what, *out; /* the folder or the file, as given, */
+    char *folder;           /* its folder, */
+    const char *only;       /* and, of a file, its name */
+    size_t out_there;       /* bytes of out that named a folder before: see remove_folders */
     poet_import_options options;
     const poet_task *task;
     poet_import_report *report;
@@ -222,6 +224,8 @@ static poet_status import_source(importer *im, const poet_import_item *item)
     case FAILED: return POET_FAIL(POET_ERR_IO, "%s", poet_error_message());
     case STOPPED: return take_back(im, before);
     case BROKEN:
+        if (im->only)
+            return POET_FAIL(POET_ERR_FORMAT, "%s", poet_error_message());
         poet_task_message(im->task, "%s; skipped", poet_error_message());
         im->manifest.broken++;
         POET_TRY(take_back(im, before));
@@ -391,6 +395,7 @@ static poet_status prepare(importer *im)
     im->manifest.w = o->w;
     im->manifest.fps = o->fps > 0 ? o->fps : poet_import_defaults().fps;
     poet_import_sink sink = {.folder = im->folder,
+                             .only = im->only,
                              .uncaptioned = o->uncaptioned,
                              .task = im->task,
                              .report = im->report};
@@ -425,21 +430,37 @@ static poet_status run(importer *im)
     POET_TRY(resume_from(im, PARTIAL_NAME, &resumed));
     POET_TRY(import_sources(im));
     if (!im->manifest.clips)
-        return POET_FAIL(POET_ERR_FORMAT, "%s: no %sclip in it can be used", im->folder,
+        return POET_FAIL(POET_ERR_FORMAT, "%s: no %sclip in it can be used", im->what,
                          im->options.uncaptioned ? "" : "captioned ");
     return publish(im);
+}
+
+/* "" is the folder of a file that is named without one. */
+static poet_status find_folder(importer *im)
+{
+    const char *slash = strrchr(im->what, '/');
+    im->folder = poet_strdup(im->what);
+    if (!im->folder)
+        return POET_ERR_NOMEM;
+    if (!poet_is_file(im->what))
+        return POET_OK;
+    im->only = slash ? slash + 1 : im->what;
+    im->folder[slash == im->what ? 1 : im->only - im->what - (slash != NULL)] = 0;
+    return POET_OK;
 }
 
 poet_status poet_import(const char *folder, const char *out, const poet_import_options *options,
                         const poet_task *task, poet_import_report *report)
 {
     poet_import_report ignored;
-    importer im = {.folder = folder, .out = out, .out_there = SIZE_MAX, .task = task};
+    importer im = {.what = folder, .out = out, .out_there = SIZE_MAX, .task = task};
     im.options = options ? *options : poet_import_defaults();
     im.report = report ? report : &ignored;
     *im.report = (poet_import_report){0};
     POET_TRY(check_options(&im.options));
-    poet_status status = run(&im);
+    poet_status status = find_folder(&im);
+    if (!status)
+        status = run(&im);
     if (im.manifest.arena)
         fill_report(&im);
     poet_output_destroy(im.shard);
@@ -449,6 +470,7 @@ poet_status poet_import(const char *folder, const char *out, const poet_import_o
     poet_import_list_free(&im.list);
     poet_free(im.pixels);
     poet_free(im.packed);
+    poet_free(im.folder);
     ZSTD_freeCCtx(im.zstd);
     return status;
 }

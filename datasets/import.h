@@ -8,7 +8,8 @@
  *   clip.txt        beside clip.mp4, in the folder or below; a file of another kind (clip.ts,
  *                   clip.png) where no video has that name
  *
- * With uncaptioned, videos that have none are taken too, for what needs no sentences.
+ * With uncaptioned, videos that have none are taken too, for what needs no sentences. In place of a folder there may be one
+ * file, whose caption is in a text beside it.
  *
  * Files are named relative to the folder; "file" may also be a folder of PNG files, or a pattern of
  * them such as walk/%03d.png (codec/video.h), which plays at fps, frame for frame. A clip is cut into

@@ -102,5 +102,5 @@ poet_status poet_import_take_beside(const poet_import_sink *sink, poet_import_li
     bool video = poet_import_is_video(name);
     if (found.text && (video || !found.video))
         return add_with_text(sink, list, file, (size_t)(dot + 1 - file));
-    return video ? poet_import_add_uncaptioned(sink, list, file) : POET_OK;
+    return video || sink->only ? poet_import_add_uncaptioned(sink, list, file) : POET_OK;
 }

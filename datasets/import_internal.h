@@ -34,6 +34,7 @@ typedef struct poet_import_list {
 /* What a list is read with: whether captions may be absent, where it reports, and what it counts. */
 typedef struct poet_import_sink {
     const char *folder;
+    const char *only; /* the one file of the folder that is wanted, whatever it is; NULL: all */
     bool uncaptioned;
     const poet_task *task;
     poet_import_report *report;
@@ -67,7 +68,7 @@ typedef poet_status (*poet_import_visit)(const poet_import_sink *sink, poet_impo
                                          const char *file, const poet_import_entries *beside);
 
 /* Calls visit for every file in the folder and below, in the order of their names, which are relative to the folder; beside
- * is what is in the same folder. A folder below that cannot be read is skipped; IO when the folder itself cannot be read. */
+ * is what is in the same folder; or for sink->only alone. A folder below that cannot be read is skipped; IO when the folder itself cannot be read. */
 poet_status poet_import_walk(const poet_import_sink *sink, poet_import_list *list,
                              poet_import_visit visit);
 

@@ -22,7 +22,8 @@ void poet_import_skip(const poet_import_sink *sink, poet_import_reason reason, c
                       const char *why)
 {
     sink->report->skipped[reason]++;
-    poet_task_message(sink->task, "%s/%.200s: %s; skipped", sink->folder, what, why);
+    poet_task_message(sink->task, "%s%s%.200s: %s; skipped", sink->folder, *sink->folder ? "/" : "",
+                      what, why);
 }
 
 /* --- captions --- */
@@ -368,7 +369,7 @@ static poet_status settle_sides(const poet_import_sink *sink, poet_import_list *
 static poet_status read_captions(const poet_import_sink *sink, poet_import_list *list)
 {
     static const char *const names[2] = {"captions.jsonl", "captions.csv"};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && !sink->only; i++) {
         unsigned char *text;
         size_t size;
         char *path = poet_path_join(sink->folder, names[i]);

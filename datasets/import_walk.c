@@ -54,6 +54,8 @@ static poet_status walk_folder(walk *w, const char *below);
 
 static poet_status walk_entry(walk *w, const char *file, const poet_import_entries *beside)
 {
+    if (w->sink->only && strcmp(file, w->sink->only) != 0)
+        return POET_OK;
     char *path = poet_path_join(w->sink->folder, file);
     poet_status status = path ? POET_OK : POET_ERR_NOMEM;
     if (status == POET_OK && poet_is_directory(path)) {
@@ -77,7 +79,7 @@ static poet_status walk_folder(walk *w, const char *below)
     char *path = poet_path_join(w->sink->folder, below);
     if (!path)
         return POET_ERR_NOMEM;
-    const char *here = *below ? path : w->sink->folder;
+    const char *here = *below ? path : *w->sink->folder ? w->sink->folder : ".";
     found.count = stat(here, &w->folders[w->depth]) == 0
                       ? scandir(here, &found.entry, not_hidden, by_name)
                       : -1;

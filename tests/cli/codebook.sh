@@ -204,6 +204,9 @@ works codebook shrink videos/train -t model/tokenizer.safetensors -k 8 -o raw --
 [[ $stdout == *'"clips": 30'*'"psnr"'* ]] || fail "shrunk for a folder of videos: $stdout"
 works codebook shrink train.ptok -t model/tokenizer.safetensors --domain videos/train -k 4 -o raw --size 32 --frames 5 --json
 [[ $stdout == *'"domain": "videos/train"'*'"clips": 30'* ]] || fail "a folder of videos as the domain: $stdout"
+cp videos/train/000003.mp4 alone.mp4
+works codebook shrink alone.mp4 -t model/tokenizer.safetensors -k 8 -o raw --heldout alone.mp4 --size 32 --frames 5 --json
+[[ $stdout == *'"clips": 1,'*'"psnr"'* ]] || fail "shrunk for a video: $stdout"
 works codebook inspect videos/train -t model/tokenizer.safetensors --size 32 --frames 5 --json
 [[ $stdout == *'"clips": 30'* ]] || fail "codebook inspect of a folder of videos: $stdout"
 refuses 1 "holds no imported dataset (no manifest.json); 'pocketpoet import' makes one" eval videos/train --model ./model

@@ -77,6 +77,11 @@ for file in cut.mp4 text.mp4 empty.mp4; do
   ! grep -q $file videos.jsonl || fail "$file has figures: $(cat videos.jsonl)"
 done
 [ -z "$(ls scratch)" ] || fail "eval coverage left $(ls scratch)"
+# One video; and one that is none, or is a token file.
+TMPDIR=$PWD/scratch works eval coverage videos/train/000000.mp4 -t $tokenizer --size 32 --frames 5 --clips-out video.jsonl --json
+[[ $stdout == *'"clips": 2'* && $(cat video.jsonl) == *'"clip": "000000.mp4, frame 5"'* ]] || fail "eval coverage of a video: $stdout"
+TMPDIR=$PWD/scratch refuses 1 "videos/text.mp4: " eval coverage videos/text.mp4 -t $tokenizer --size 32 --frames 5
+[ -z "$(ls scratch)" ] || fail "eval coverage left $(ls scratch)"
 # Captions with a split leave no video out.
 printf '{"file": "train/00000%d.mp4", "caption": "a digit", "split": "test"}\n' 0 1 2 3 >videos/captions.jsonl
 clips=$(wc -l <videos.jsonl)
@@ -110,7 +115,6 @@ refuses 1 "other.json: is not a reference" eval coverage "${data[@]}" -t $tokeni
 refuses 1 "no-such-file" eval coverage "${data[@]}" -t $tokenizer -r no-such-file
 refuses 1 "no-such-file" eval coverage "${data[@]}" -t no-such-file
 refuses 1 "no-such-folder" eval coverage no-such-folder -t $tokenizer
-refuses 1 "train/000000.mp4" eval coverage videos/train/000000.mp4 -t $tokenizer
 refuses 2 "eval coverage wants CLIPS" eval coverage
 refuses 2 "--max-ooc: 1.5 is not between" eval coverage videos -t $tokenizer --max-ooc 1.5
 refuses 2 "--split: 'dev' is not one of" eval coverage videos -t $tokenizer --split dev
