@@ -46,7 +46,7 @@ full "x.safetensors.checkpoint" train-generator train.ptok -t model/tokenizer.sa
   -o x.safetensors
 touch x.jsonl
 full "x.jsonl" train-tokenizer "${data[@]}" "${small[@]}" --steps 40 --log-every 1 --metrics x.jsonl -o x.safetensors
-full "less-4/tokenizer.safetensors" codebook shrink "${data[@]}" --model ./model -k 4 -o less --fit-clips 0
+full "less-4.tmp/model/tokenizer.safetensors" codebook shrink "${data[@]}" --model ./model -k 4 -o less --fit-clips 0
 mkdir -p set/train
 touch set/synth.json # tells the next synth what to go on with
 full "set/train/000000.mp4" synth shapes -n 3 -o set
