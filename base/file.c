@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -258,6 +259,48 @@ poet_status poet_can_make_directory(const char *path)
         status = io_error(path, "cannot be written");
     poet_free(there);
     return status;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int flag, struct FTW *walk)
+{
+    (void)info;
+    (void)flag;
+    (void)walk;
+    return remove(path);
+}
+
+void poet_remove_directory(const char *path)
+{
+    enum { OPEN_DIRECTORIES = 16 };
+
+    nftw(path, remove_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Moves the entries of a directory into another, as far as that has none of the same name and it can be done. */
+static void move_others(const char *from, const char *to)
+{
+    DIR *open = opendir(from);
+    for (struct dirent *entry; open && (entry = readdir(open));) {
+        char *old = poet_path_join(from, entry->d_name), *new = poet_path_join(to, entry->d_name);
+        if (old && new &&access(new, F_OK) != 0)
+            (void)rename(old, new);
+        poet_free(old);
+        poet_free(new);
+    }
+    if (open)
+        closedir(open);
+}
+
+poet_status poet_place_directory(const char *from, const char *to)
+{
+    if (rename(from, to) == 0)
+        return POET_OK;
+    if ((errno != ENOTEMPTY && errno != EEXIST) ||
+        renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) != 0)
+        return io_error(to, "cannot be put in place");
+    move_others(from, to);
+    poet_remove_directory(from);
+    return POET_OK;
 }
 
 bool poet_is_directory(const char *path)

@@ -48,6 +48,15 @@ void poet_output_clean(const char *path);
 poet_status poet_make_directory(const char *path);
 /* Whether the above could, as far as can be told, and files be written there; nothing is made. */
 poet_status poet_can_make_directory(const char *path);
+
+/* Removes a directory with all that is in it, where there is one. What cannot be removed stays. */
+void poet_remove_directory(const char *path);
+
+/* Gives a directory whose files are all there the name `to`, in its own file system. One that has that name already is replaced at
+ * once: at every moment `to` is one of the two as a whole. Files of the old one that the new one does not have are kept, and are moved
+ * there afterwards. */
+poet_status poet_place_directory(const char *from, const char *to);
+
 bool poet_is_directory(const char *path);
 bool poet_is_file(const char *path);
 

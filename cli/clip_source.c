@@ -6,7 +6,6 @@
 #include "codec/tokfile.h"
 #include "datasets/import.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,26 +68,11 @@ poet_status cli_clip_source_open(const char *spec, const cli_data *data, double 
                : cli_data_open(spec, data, &out->dataset);
 }
 
-/* Import makes files only, no folders. */
-static void remove_folder(const char *folder)
-{
-    DIR *open = opendir(folder);
-    for (struct dirent *entry; open && (entry = readdir(open));) {
-        char *path = poet_path_join(folder, entry->d_name);
-        if (path)
-            unlink(path); /* refuses "." and ".." */
-        poet_free(path);
-    }
-    if (open)
-        closedir(open);
-    rmdir(folder);
-}
-
 void cli_clip_source_close(cli_clip_source *source)
 {
     poet_dataset_close(source->dataset);
     if (source->temporary)
-        remove_folder(source->temporary);
+        poet_remove_directory(source->temporary);
     poet_free(source->temporary);
     *source = (cli_clip_source){0};
 }

@@ -18,7 +18,7 @@ static const char *const distances[] = {"vectors", "patches", NULL};
 
 /* ---- what it works on ---- */
 
-/* codes: those there are; 0: not known yet, and the text alone is looked at. */
+/* codes: those there are; 0: not known yet, and any number will do. */
 static poet_status parse_sizes(cli_shrink *run, int codes)
 {
     const char *at = run->sizes_text;
@@ -35,7 +35,7 @@ static poet_status parse_sizes(cli_shrink *run, int codes)
                              (int)strcspn(at, ","), at, codes);
         if (run->n_sizes == CLI_SHRINK_SIZES)
             return POET_FAIL(POET_ERR_ARG, "--codes: more than %d sizes", CLI_SHRINK_SIZES);
-        run->sizes[run->n_sizes++] = codes ? (int)size : 0;
+        run->sizes[run->n_sizes++] = (int)size;
         at = *end ? end + 1 : end;
     }
     return POET_OK;
@@ -252,8 +252,9 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
             "for 'codebook remap', and the generator, whose head is fitted so that a code\n"
             "has the summed probability of those it stands for. The folder is a model like\n"
             "any other. Nothing is trained, unless --finetune says so: then the decoder (on\n"
-            "clips, half of the time) and the generator go on. Ctrl-C saves; the same\n"
-            "command goes on where it stopped.\n"
+            "clips, half of the time) and the generator go on. Ctrl-C saves, in\n"
+            "FOLDER.tmp; the same command goes on where it stopped. A folder has its name\n"
+            "once the model in it is whole.\n"
             "\n" CLI_DATA_HELP CLI_DOMAIN_HELP,
         .examples = "codebook shrink synth:shapes --model shapes -k 256,128 -o small\n"
                     "codebook shrink all.ptok --domain street.ptok -m ./all -k 64 -o s\n"

@@ -41,7 +41,8 @@ poet_status cli_shrink_encode_heldout(const cli_shrink *run, poet_tokenizer *tok
 /* Whether the folders of all sizes could be made; for asking before the work. */
 poet_status cli_shrink_can_write(const cli_shrink *run);
 
-/* Makes the folder of one size (on failure none stays that was not there), and adds to sizes a row of what it is and what it loses. */
+/* Makes the folder of one size, which appears whole or not at all (a run that is stopped leaves FOLDER.tmp with what it goes on
+ * from), and adds to sizes a row of what it is and what it loses. */
 poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes);
 
 /* Removes what the training of one size left behind: once all sizes are done, so that a command that was stopped trains

@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A model is made in FOLDER.tmp/model, which becomes FOLDER once it is whole; checkpoints of training are beside it. */
 typedef struct result {
-    char folder[PATH_MAX];
+    char folder[PATH_MAX], work[PATH_MAX + 8], model[PATH_MAX + 16];
     poet_remap remap; /* its tree is the run's */
     poet_tokenizer *tokenizer;
     poet_generator *generator;
@@ -47,19 +48,25 @@ static poet_status is_bf16(const char *path, bool *out)
     return POET_OK;
 }
 
-typedef char file_name[PATH_MAX + 32];
+typedef char file_name[PATH_MAX + 64];
 
 static void name_file(const result *r, const char *what, file_name out)
 {
-    snprintf(out, sizeof(file_name), "%s/%s.safetensors", r->folder, what);
+    snprintf(out, sizeof(file_name), "%s/%s.safetensors", r->model, what);
+}
+
+static void name_checkpoint(const result *r, const char *what, file_name out)
+{
+    snprintf(out, sizeof(file_name), "%s/%s.checkpoint", r->work, what);
 }
 
 /* Training of another start is another training: it has another seed, by which a checkpoint that another command left behind is
  * refused. */
-static cli_finetune training_of(const cli_shrink *run, uint64_t fingerprint)
+static cli_finetune training_of(const cli_shrink *run, uint64_t fingerprint, const char *checkpoint)
 {
     cli_finetune finetune = run->finetune;
     finetune.seed ^= fingerprint;
+    finetune.checkpoint = checkpoint;
     return finetune;
 }
 
@@ -68,8 +75,10 @@ static poet_status finetune_decoder(const cli_shrink *run, const char *path, boo
 {
     double share = run->pair.generator ? 0.5 : 1;
     uint64_t start;
+    file_name checkpoint;
+    name_checkpoint(r, "tokenizer", checkpoint);
     POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &start));
-    cli_finetune finetune = training_of(run, start);
+    cli_finetune finetune = training_of(run, start, checkpoint);
     POET_TRY(cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels.dataset, path,
                                   bf16, &r->decoder_steps));
     poet_tokenizer_destroy(r->tokenizer);
@@ -98,8 +107,8 @@ static poet_status make_tokenizer(const cli_shrink *run, result *r)
     bool bf16;
     file_name path;
     POET_TRY(is_bf16(run->tokenizer_path, &bf16));
-    POET_TRY(poet_make_directory(r->folder));
-    POET_TRY(copy_texts(run, r->folder));
+    POET_TRY(poet_make_directory(r->model));
+    POET_TRY(copy_texts(run, r->model));
     POET_TRY(poet_tokenizer_shrink(run->pair.tokenizer, &r->remap.map, &r->tokenizer));
     name_file(r, "tokenizer", path);
     POET_TRY(poet_tokenizer_save(r->tokenizer, path, bf16, NULL, 0));
@@ -127,7 +136,9 @@ static poet_status remap_domain(const cli_domain *domain, const poet_shrink_map 
 /* On what the generator will be asked for: the clips in the codes that the smaller tokenizer gives them. */
 static poet_status train_encoded(const cli_shrink *run, const char *path, bool bf16, result *r)
 {
-    cli_finetune finetune = training_of(run, r->remap.to);
+    file_name checkpoint;
+    name_checkpoint(r, "generator", checkpoint);
+    cli_finetune finetune = training_of(run, r->remap.to, checkpoint);
     const cli_domain_options options = {
         .limit = run->limit, .whole = INT_MAX, .data = &run->data, .task = run->task};
     cli_domain clips;
@@ -143,7 +154,9 @@ static poet_status train_encoded(const cli_shrink *run, const char *path, bool b
 /* The same without pixels. */
 static poet_status train_remapped(const cli_shrink *run, const char *path, bool bf16, result *r)
 {
-    cli_finetune finetune = training_of(run, r->remap.to);
+    file_name checkpoint;
+    name_checkpoint(r, "generator", checkpoint);
+    cli_finetune finetune = training_of(run, r->remap.to, checkpoint);
     cli_domain clips;
     POET_TRY(remap_domain(&run->domain, &r->remap.map, &clips));
     poet_status status = cli_finetune_generator(&finetune, 1, run->pair.device, &clips, path, bf16,
@@ -295,12 +308,15 @@ static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
     POET_TRY(add_share(run, kept, row));
     add_fit(r, row);
     add_steps(r, row);
-    return measure(run, r, row);
+    POET_TRY(measure(run, r, row));
+    return poet_place_directory(r->model, r->folder);
 }
 
 static void name_folder(const cli_shrink *run, int kept, result *r)
 {
     snprintf(r->folder, sizeof r->folder, "%s-%d", run->output, kept);
+    snprintf(r->work, sizeof r->work, "%s.tmp", r->folder);
+    snprintf(r->model, sizeof r->model, "%s/model", r->work);
 }
 
 poet_status cli_shrink_encode_heldout(const cli_shrink *run, poet_tokenizer *tokenizer,
@@ -314,28 +330,22 @@ poet_status cli_shrink_encode_heldout(const cli_shrink *run, poet_tokenizer *tok
     return cli_domain_encode(run->heldout, run->heldout_pixels.dataset, tokenizer, &options, out);
 }
 
+static void remove_checkpoints(const result *r)
+{
+    static const char *const names[] = {"tokenizer", "generator"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        file_name path;
+        name_checkpoint(r, names[i], path);
+        unlink(path);
+    }
+    rmdir(r->work);
+}
+
 void cli_shrink_forget(const cli_shrink *run, int kept)
 {
     result r = {.tokenizer = NULL};
-    file_name path;
     name_folder(run, kept, &r);
-    name_file(&r, "tokenizer", path);
-    cli_finetune_forget(path);
-    name_file(&r, "generator", path);
-    cli_finetune_forget(path);
-}
-
-/* Of a size that failed, so that no half of a model is left. */
-static void remove_begun(const result *r)
-{
-    static const char *const files[] = {"tokenizer", "remap", "generator"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        file_name path;
-        name_file(r, files[i], path);
-        cli_finetune_forget(path);
-        unlink(path);
-    }
-    rmdir(r->folder);
+    remove_checkpoints(&r);
 }
 
 poet_status cli_shrink_can_write(const cli_shrink *run)
@@ -344,6 +354,7 @@ poet_status cli_shrink_can_write(const cli_shrink *run)
         result r = {.tokenizer = NULL};
         name_folder(run, run->sizes[i], &r);
         POET_TRY(poet_can_make_directory(r.folder));
+        POET_TRY(poet_can_make_directory(r.work));
     }
     return POET_OK;
 }
@@ -353,10 +364,13 @@ poet_status cli_shrink_size(cli_shrink *run, int kept, json_t *sizes)
     result r = {.tokenizer = NULL};
     json_t *row = json_object();
     name_folder(run, kept, &r);
-    bool there = poet_is_directory(r.folder);
+    bool there = poet_is_directory(r.work);
+    poet_remove_directory(r.model); /* of a run that was killed */
     poet_status status = make_size(run, kept, &r, row);
+    poet_remove_directory(r.model);
     if (status && status != POET_ERR_INTERRUPTED && !there)
-        remove_begun(&r);
+        remove_checkpoints(&r);
+    rmdir(r.work); /* where there are no checkpoints to go on from */
     json_object_set_new(sizes, strrchr(r.folder, '-') + 1, row);
     poet_shrink_map_free(&r.remap.map);
     poet_generator_destroy(r.generator);

@@ -21,12 +21,13 @@ typedef struct encode_run {
     cli_size size;
     cli_data data;
     bool video;
+    const poet_device *device;
     poet_tokenizer *tokenizer;
     poet_tokfile_writer *writer;
-    int64_t written;
 } encode_run;
 
-static poet_status create_file(encode_run *run, double fps)
+/* journal: what the clips depend on besides the tokenizer; NULL: the file is made in one go. */
+static poet_status create_file(encode_run *run, double fps, const char *journal)
 {
     const poet_tokenizer_config *c = poet_tokenizer_get_config(run->tokenizer);
     uint64_t fingerprint;
@@ -38,7 +39,8 @@ static poet_status create_file(encode_run *run, double fps)
                                   .patch_w = (uint32_t)c->patch,
                                   .fps = fps,
                                   .tokenizer = fingerprint};
-    return poet_tokfile_create(run->output, &header, &run->writer);
+    return journal ? poet_tokfile_resume(run->output, &header, journal, &run->writer)
+                   : poet_tokfile_create(run->output, &header, &run->writer);
 }
 
 static poet_status encode_clip(encode_run *run, const poet_clip *clip, const char *caption,
@@ -59,23 +61,8 @@ static poet_status encode_clip(encode_run *run, const poet_clip *clip, const cha
                               .source = source};
     if (!status)
         status = poet_tokfile_add(run->writer, &info, (const uint32_t *)codes);
-    run->written += !status;
     poet_free(codes);
     return status;
-}
-
-/* Frames spread evenly over a clip, each as a clip of one frame. */
-static poet_status encode_pictures(encode_run *run, const poet_clip *clip, const char *caption,
-                                   const char *source)
-{
-    int n = run->pictures < clip->t ? run->pictures : clip->t;
-    for (int i = 0; i < n; i++) {
-        poet_clip picture = *clip;
-        picture.t = 1;
-        picture.pixels += (int64_t)(i * clip->t / n) * clip->h * clip->w * 3;
-        POET_TRY(encode_clip(run, &picture, caption, source));
-    }
-    return POET_OK;
 }
 
 /* ---- a single video ---- */
@@ -157,7 +144,7 @@ static poet_status encode_stream(encode_run *run, const char *path, video_stream
     POET_TRY(poet_tokenizer_grid(c, 1, info->height, info->width, &grid));
     s->each = (size_t)poet_grid_codes(&grid);
     s->expected = info->duration * info->fps;
-    POET_TRY(create_file(run, info->fps));
+    POET_TRY(create_file(run, info->fps, NULL));
     POET_TRY(poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width, next_frame,
                                           take_codes, s));
     const poet_tokfile_clip clip = {.t = s->positions,
@@ -165,7 +152,6 @@ static poet_status encode_stream(encode_run *run, const char *path, video_stream
                                     .w = (uint32_t)grid.w,
                                     .caption = "",
                                     .source = path};
-    run->written = 1;
     return poet_tokfile_add(run->writer, &clip, (const uint32_t *)s->codes);
 }
 
@@ -181,47 +167,117 @@ static poet_status encode_video(cli_context *context, encode_run *run)
 
 /* ---- clips of a dataset ---- */
 
+/* A split of a dataset, up to --count. */
+typedef struct clip_list {
+    poet_dataset *dataset;
+    poet_split split;
+    uint64_t count;
+    int each; /* clips of the token file that come from one of the dataset */
+} clip_list;
+
+/* From the number `from` of what one clip of the dataset becomes: itself, or frames spread evenly over it, each as a clip of one
+ * frame. */
+static poet_status encode_example(encode_run *run, const clip_list *list,
+                                  const poet_example *example, const char *source, int from)
+{
+    poet_clip part = example->clip;
+    if (!run->pictures)
+        return encode_clip(run, &part, example->caption, source);
+    for (int i = from; i < list->each; i++) {
+        int64_t frame = i * example->clip.t / list->each;
+        part.t = 1;
+        part.pixels = example->clip.pixels + frame * part.h * part.w * 3;
+        POET_TRY(encode_clip(run, &part, example->caption, source));
+    }
+    return POET_OK;
+}
+
+static poet_status encode_listed(encode_run *run, const clip_list *list, uint64_t i, int from)
+{
+    poet_example example;
+    char source[32];
+    snprintf(source, sizeof source, "%s/%llu", splits[run->split], (unsigned long long)i);
+    POET_TRY(poet_dataset_read(list->dataset, list->split, i, &example));
+    poet_status status = encode_example(run, list, &example, source, from);
+    poet_example_free(&example);
+    return status;
+}
+
+/* From where a run that was ended has come to. */
+static poet_status encode_list(const poet_task *task, encode_run *run, const clip_list *list)
+{
+    uint32_t there = poet_tokfile_written(run->writer), each = (uint32_t)list->each;
+    int from = (int)(there % each);
+    if (there)
+        poet_task_info(task, "encode goes on behind %u of %llu clips", there,
+                       (unsigned long long)list->count * each);
+    for (uint64_t i = there / each; i < list->count; i++) {
+        POET_TRY(encode_listed(run, list, i, from));
+        POET_TRY(poet_task_advance(task, "encode", (int64_t)i + 1, (int64_t)list->count, "clips"));
+        from = 0;
+    }
+    return POET_OK;
+}
+
+static poet_status open_file(encode_run *run, const clip_list *list)
+{
+    char journal[256];
+    snprintf(journal, sizeof journal, "%llu clips of %s of the data %016llx, --pictures %d, on %s",
+             (unsigned long long)list->count, splits[run->split],
+             (unsigned long long)poet_dataset_fingerprint(list->dataset), run->pictures,
+             run->device->backend->name);
+    return create_file(run, poet_dataset_geometry(list->dataset).fps, journal);
+}
+
+static poet_status open_list(const cli_context *context, encode_run *run, clip_list *list)
+{
+    const char *data = context->operands[0];
+    *list = (clip_list){.split = (poet_split)run->split, .each = 1};
+    POET_TRY(cli_data_open(data, &run->data, &list->dataset));
+    list->count = poet_dataset_count(list->dataset, list->split);
+    if (run->limit && (uint64_t)run->limit < list->count)
+        list->count = (uint64_t)run->limit;
+    int frames = poet_dataset_geometry(list->dataset).t;
+    if (run->pictures)
+        list->each = run->pictures < frames ? run->pictures : frames;
+    return list->count ? POET_OK
+                       : POET_FAIL(POET_ERR_ARG, "%s: has no clips in the split %s", data,
+                                   splits[run->split]);
+}
+
+/* The sentence also says what is kept of a run that came to an end before its time. */
+static poet_status tell_kept(const encode_run *run, poet_status status)
+{
+    uint32_t kept = run->writer && !run->video ? poet_tokfile_written(run->writer) : 0;
+    if (!status || !kept)
+        return status;
+    return POET_FAIL(status, "%s; %u clips are kept in %s%s, and the same command goes on",
+                     poet_error_message(), kept, run->output, POET_TOKFILE_JOURNAL);
+}
+
 static poet_status encode_dataset(cli_context *context, encode_run *run)
 {
-    poet_dataset *dataset;
-    poet_split split = (poet_split)run->split;
-    POET_TRY(cli_data_open(context->operands[0], &run->data, &dataset));
-    uint64_t count = poet_dataset_count(dataset, split);
-    if (run->limit && (uint64_t)run->limit < count)
-        count = (uint64_t)run->limit;
-    poet_status status = count ? create_file(run, poet_dataset_geometry(dataset).fps)
-                               : POET_FAIL(POET_ERR_ARG, "%s: has no clips in the split %s",
-                                           context->operands[0], splits[run->split]);
-    for (uint64_t i = 0; i < count && !status; i++) {
-        poet_example example;
-        char source[32];
-        snprintf(source, sizeof source, "%s/%llu", splits[run->split], (unsigned long long)i);
-        status = poet_dataset_read(dataset, split, i, &example);
-        if (status)
-            break;
-        status = (run->pictures ? encode_pictures : encode_clip)(run, &example.clip,
-                                                                 example.caption, source);
-        poet_example_free(&example);
-        poet_task_progress(&context->task, &(poet_progress){.what = "encode",
-                                                            .done = (double)i + 1,
-                                                            .total = (double)count,
-                                                            .unit = "clips"});
-        if (!status && i + 1 < count && poet_task_stopped(&context->task))
-            status = POET_FAIL(POET_ERR_INTERRUPTED,
-                               "stopped after %lld clips; nothing was written to %s",
-                               (long long)run->written, run->output);
-    }
-    poet_dataset_close(dataset);
+    clip_list list;
+    poet_status status = open_list(context, run, &list);
+    if (!status)
+        status = open_file(run, &list);
+    if (!status)
+        status = encode_list(&context->task, run, &list);
+    poet_dataset_close(list.dataset);
     return status;
 }
 
 static poet_status encode(cli_context *context, encode_run *run, poet_device *device)
 {
+    run->device = device;
     POET_TRY(poet_tokenizer_load(device, run->model, &run->tokenizer));
-    POET_TRY(run->video ? encode_video(context, run) : encode_dataset(context, run));
-    POET_TRY(poet_tokfile_commit(run->writer));
-    return cli_print_result(context->json, json_pack("{s:s, s:I}", "tokens", run->output, "clips",
-                                                     (json_int_t)run->written));
+    poet_status status = run->video ? encode_video(context, run) : encode_dataset(context, run);
+    if (!status)
+        status = poet_tokfile_commit(run->writer);
+    POET_TRY(tell_kept(run, status));
+    return cli_print_result(context->json,
+                            json_pack("{s:s, s:I}", "tokens", run->output, "clips",
+                                      (json_int_t)poet_tokfile_written(run->writer)));
 }
 
 /* Which of the two the input is, and that no option is for the other. */
@@ -263,10 +319,13 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
         .operands = "DATA|VIDEO",
         .min_operands = 1,
         .max_operands = 1,
-        .description = "Turns clips into the codes of a tokenizer, in a token file.\n"
-                       "\n" CLI_DATA_HELP
-                       "A video file, a folder of PNG files or a pattern of them (walk/%03d.png)\n"
-                       "becomes a token file of one clip, of any length.",
+        .description =
+            "Turns clips into the codes of a tokenizer, in a token file.\n"
+            "Ctrl-C keeps the clips of DATA that are done in FILE.ptok.partial; the same\n"
+            "command goes on where it stopped, also after a crash.\n"
+            "\n" CLI_DATA_HELP
+            "A video file, a folder of PNG files or a pattern of them (walk/%03d.png)\n"
+            "becomes a token file of one clip, of any length, in one go.",
         .examples = "encode synth:shapes -t tokenizer.safetensors -o train.ptok\n"
                     "encode holiday.mov -t tok.safetensors -o holiday.ptok --size 160x90",
         .options = options,

@@ -1,13 +1,9 @@
 #include "cli/finetune.h"
 
-#include "base/memory.h"
 #include "cli/training.h"
 #include "datasets/sampler.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Steps that are measured; the first of them make what later ones find ready. */
 enum { UNTIMED = 2, TIMED = 6 };
@@ -15,18 +11,6 @@ enum { UNTIMED = 2, TIMED = 6 };
 bool cli_finetune_wanted(const cli_finetune *finetune)
 {
     return finetune->minutes > 0 || finetune->steps > 0;
-}
-
-static void checkpoint_name(const char *file, char out[PATH_MAX + 64])
-{
-    snprintf(out, PATH_MAX + 64, "%s.checkpoint", file);
-}
-
-void cli_finetune_forget(const char *file)
-{
-    char checkpoint[PATH_MAX + 64];
-    checkpoint_name(file, checkpoint);
-    unlink(checkpoint);
 }
 
 /* When the first timed step began, and how long one took by the last; every batch is asked for once, at the beginning of its
@@ -64,9 +48,9 @@ static void set_rates(const cli_finetune *finetune, poet_device *device, const c
 }
 
 /* Of a run that may have begun already, or 0: to be measured. */
-static poet_status known_steps(const cli_finetune *finetune, const char *checkpoint, int64_t *steps)
+static poet_status known_steps(const cli_finetune *finetune, int64_t *steps)
 {
-    POET_TRY(poet_train_planned(checkpoint, steps));
+    POET_TRY(poet_train_planned(finetune->checkpoint, steps));
     if (finetune->minutes <= 0)
         *steps = finetune->steps;
     return POET_OK;
@@ -115,11 +99,9 @@ static poet_status train_decoder(const cli_finetune *finetune, poet_device *devi
 static poet_status run_decoder(const cli_finetune *finetune, double share, poet_device *device,
                                decoder_run *run, const char *file, bool bf16, int64_t *steps)
 {
-    char checkpoint[PATH_MAX + 64];
     poet_tokenizer *tokenizer = NULL;
     poet_status status = POET_OK;
-    checkpoint_name(file, checkpoint);
-    POET_TRY(known_steps(finetune, checkpoint, steps));
+    POET_TRY(known_steps(finetune, steps));
     if (!*steps) {
         status = train_decoder(finetune, device, run, file, NULL, UNTIMED + TIMED, &tokenizer);
         poet_tokenizer_destroy(tokenizer);
@@ -127,7 +109,8 @@ static poet_status run_decoder(const cli_finetune *finetune, double share, poet_
         *steps = steps_of(finetune, share, &run->watch);
     }
     if (!status)
-        status = train_decoder(finetune, device, run, file, checkpoint, *steps, &tokenizer);
+        status =
+            train_decoder(finetune, device, run, file, finetune->checkpoint, *steps, &tokenizer);
     if (!status)
         status = poet_tokenizer_save(tokenizer, file, bf16, NULL, 0);
     poet_tokenizer_destroy(tokenizer);
@@ -190,12 +173,10 @@ poet_status cli_finetune_generator(const cli_finetune *finetune, double share, p
                                    const cli_domain *domain, const char *file, bool bf16,
                                    int64_t *steps)
 {
-    char checkpoint[PATH_MAX + 64];
     poet_generator *generator = NULL;
     poet_status status = POET_OK;
     generator_run run = {.domain = domain, .sampler = {finetune->seed, (uint64_t)domain->n}};
-    checkpoint_name(file, checkpoint);
-    POET_TRY(known_steps(finetune, checkpoint, steps));
+    POET_TRY(known_steps(finetune, steps));
     if (!*steps) {
         status = train_generator(finetune, device, &run, file, NULL, UNTIMED + TIMED, &generator);
         poet_generator_destroy(generator);
@@ -203,7 +184,8 @@ poet_status cli_finetune_generator(const cli_finetune *finetune, double share, p
         *steps = steps_of(finetune, share, &run.watch);
     }
     if (!status)
-        status = train_generator(finetune, device, &run, file, checkpoint, *steps, &generator);
+        status =
+            train_generator(finetune, device, &run, file, finetune->checkpoint, *steps, &generator);
     if (!status)
         status = poet_generator_save(generator, file, bf16, NULL, 0);
     poet_generator_destroy(generator);

@@ -12,13 +12,15 @@ typedef struct cli_finetune {
     float minutes; /* 0: by steps */
     int64_t steps; /* of each part; 0 and no minutes: no training */
     uint64_t seed;
+    const char
+        *checkpoint; /* the file that a run goes on from; the caller removes it once none will */
     const poet_task *task;
 } cli_finetune;
 
 bool cli_finetune_wanted(const cli_finetune *finetune);
 
 /* Trains the decoder of the tokenizer in file (encoder, codebook and codes stay) on the training clips of dataset, with share of the
- * minutes, and writes the file anew. The checkpoint is FILE.checkpoint. *steps: how many there were. */
+ * minutes, and writes the file anew. *steps: how many there were. */
 poet_status cli_finetune_decoder(const cli_finetune *finetune, double share, poet_device *device,
                                  const poet_dataset *dataset, const char *file, bool bf16,
                                  int64_t *steps);
@@ -27,8 +29,5 @@ poet_status cli_finetune_decoder(const cli_finetune *finetune, double share, poe
 poet_status cli_finetune_generator(const cli_finetune *finetune, double share, poet_device *device,
                                    const cli_domain *domain, const char *file, bool bf16,
                                    int64_t *steps);
-
-/* Removes the checkpoint of a file, once nothing will go on from it. */
-void cli_finetune_forget(const char *file);
 
 #endif

@@ -367,19 +367,6 @@ static poet_status write_result(const sweep_plan *plan, const sweep_cell *cell,
 
 /* ---- a cell ---- */
 
-static int remove_entry(const char *path, const struct stat *info, int flag, struct FTW *walk)
-{
-    (void)info;
-    (void)flag;
-    (void)walk;
-    return remove(path);
-}
-
-static void remove_folder(const char *path)
-{
-    nftw(path, remove_entry, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
-}
-
 static poet_status make(const sweep_plan *plan, int index, const char *folder,
                         const poet_task *task)
 {
@@ -436,7 +423,7 @@ poet_status sweep_run(const sweep_plan *plan, int index, bool wait, const poet_t
         status = make(plan, index, folder, task);
     }
     if (!status && !cell->kept)
-        remove_folder(folder);
+        poet_remove_directory(folder);
     close(file);
     return status ? poet_context(status, "cell %s", cell->name) : POET_OK;
 }

@@ -17,7 +17,7 @@
  *   footer  28  u64 offset and u64 bytes of the index, u32 clips, u32 CRC of the index, u32 CRC of
  *               the footer's first 24 bytes
  *
- * docs/formats/ptok.md says the same with an example. */
+ * docs/formats/ptok.md says the same with an example, and what the bytes of a journal are. */
 #ifndef POET_CODEC_TOKFILE_H
 #define POET_CODEC_TOKFILE_H
 
@@ -53,6 +53,23 @@ poet_status poet_tokfile_add(poet_tokfile_writer *writer, const poet_tokfile_cli
                              const uint32_t *codes);
 poet_status poet_tokfile_commit(poet_tokfile_writer *writer);
 void poet_tokfile_destroy(poet_tokfile_writer *writer);
+
+/* What the name of a journal adds to that of its token file. */
+#define POET_TOKFILE_JOURNAL ".partial"
+
+/* The same for long work, which may be ended at any moment, by kill -9 or a full disk: clips that were added are in a journal beside the
+ * file, too, and the next call goes on behind them. Commit removes the journal, destroy without it leaves one that has
+ * clips. The file has the bytes that it would have without a stop.
+ *
+ * run tells all that the clips depend on besides header, in a line of text below 4 KiB: the data, the options. A journal of
+ * another run or another header is POET_ERR_MISMATCH, what is no journal or has a damaged head POET_ERR_FORMAT: the user removes
+ * it or goes on with what it is of. POET_ERR_IO while another process writes it. Records that are damaged are cut off, with all
+ * behind them. */
+poet_status poet_tokfile_resume(const char *path, const poet_tokfile_header *header,
+                                const char *run, poet_tokfile_writer **out);
+
+/* Clips that were added, those of a journal included: the number of the next one. */
+uint32_t poet_tokfile_written(const poet_tokfile_writer *writer);
 
 /* ---- reading: the file is mapped; header and index are checked on opening, a clip when it is
  * read. Reads from several threads at once are fine. Damage is POET_ERR_FORMAT. ---- */

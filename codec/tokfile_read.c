@@ -86,10 +86,8 @@ static bool is_string(const unsigned char *at, size_t bytes)
     return memchr(at, 0, bytes) == at + bytes - 1;
 }
 
-/* Checks the entry at *at, which ends before end, and moves *at behind it. *offset is where its
- * clip must begin, and becomes where the next one does. */
-static bool read_entry(const poet_tokfile *f, const unsigned char **at, const unsigned char *end,
-                       uint64_t *offset)
+bool poet_tokfile_read_entry(const unsigned char **at, const unsigned char *end, uint32_t levels,
+                             uint64_t *offset)
 {
     const unsigned char *e = *at;
     if ((size_t)(end - e) < POET_TOKFILE_ENTRY || poet_get_u64(e) != *offset)
@@ -104,7 +102,7 @@ static bool read_entry(const poet_tokfile *f, const unsigned char **at, const un
     return is_string(e + POET_TOKFILE_ENTRY, caption) &&
            is_string(e + POET_TOKFILE_ENTRY + caption, source) &&
            poet_tokfile_grid_fits(poet_get_u32(e + 16), poet_get_u32(e + 20), poet_get_u32(e + 24),
-                                  f->header.levels);
+                                  levels);
 }
 
 static poet_status read_index(poet_tokfile *f)
@@ -127,7 +125,7 @@ static poet_status read_index(poet_tokfile *f)
     uint64_t clip = POET_TOKFILE_HEADER;
     for (size_t i = 0; i < f->count; i++) {
         f->entries[i] = at;
-        if (!read_entry(f, &at, end, &clip))
+        if (!poet_tokfile_read_entry(&at, end, f->header.levels, &clip))
             return POET_FAIL(POET_ERR_FORMAT, "%s: clip %zu is badly described in the index",
                              f->path, i);
     }

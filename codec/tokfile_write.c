@@ -18,6 +18,7 @@ typedef struct buffer {
 
 struct poet_tokfile_writer {
     poet_output *output;
+    poet_tokfile_journal *journal; /* NULL: none is kept */
     char *path;
     poet_tokfile_header header;
     uint64_t at; /* bytes written */
@@ -45,12 +46,13 @@ static poet_status put(poet_tokfile_writer *w, const void *bytes, size_t count)
     return poet_output_write(w->output, bytes, count);
 }
 
-static poet_status put_header(poet_tokfile_writer *w)
+void poet_tokfile_put_header(const poet_tokfile_header *header,
+                             unsigned char bytes[POET_TOKFILE_HEADER])
 {
-    const poet_tokfile_header *h = &w->header;
-    unsigned char bytes[POET_TOKFILE_HEADER] = {0};
+    const poet_tokfile_header *h = header;
     uint64_t fps;
     memcpy(&fps, &h->fps, sizeof fps);
+    memset(bytes, 0, POET_TOKFILE_HEADER);
     memcpy(bytes, POET_TOKFILE_MAGIC, 8);
     poet_put_u32(bytes + 8, POET_TOKFILE_VERSION);
     poet_put_u32(bytes + 12, h->codes);
@@ -61,6 +63,12 @@ static poet_status put_header(poet_tokfile_writer *w)
     poet_put_u64(bytes + 28, fps);
     poet_put_u64(bytes + 36, h->tokenizer);
     poet_put_u32(bytes + 44, poet_crc32(0, bytes, 44));
+}
+
+static poet_status put_header(poet_tokfile_writer *w)
+{
+    unsigned char bytes[POET_TOKFILE_HEADER];
+    poet_tokfile_put_header(&w->header, bytes);
     return put(w, bytes, sizeof bytes);
 }
 
@@ -124,10 +132,12 @@ static poet_status compress(poet_tokfile_writer *w, const uint32_t *codes, size_
     return POET_OK;
 }
 
-static poet_status add_entry(poet_tokfile_writer *w, const poet_tokfile_clip *clip)
+/* The entry of the clip that is compressed, behind the index. */
+static poet_status make_entry(poet_tokfile_writer *w, const poet_tokfile_clip *clip, size_t *bytes)
 {
     size_t caption = strlen(clip->caption) + 1, source = strlen(clip->source) + 1;
-    POET_TRY(reserve(&w->index, POET_TOKFILE_ENTRY + caption + source));
+    *bytes = POET_TOKFILE_ENTRY + caption + source;
+    POET_TRY(reserve(&w->index, *bytes));
     unsigned char *entry = w->index.bytes + w->index.used;
     poet_put_u64(entry, w->at);
     poet_put_u32(entry + 8, (uint32_t)w->compressed.used);
@@ -139,7 +149,15 @@ static poet_status add_entry(poet_tokfile_writer *w, const poet_tokfile_clip *cl
     poet_put_u32(entry + 32, (uint32_t)source);
     memcpy(entry + POET_TOKFILE_ENTRY, clip->caption, caption);
     memcpy(entry + POET_TOKFILE_ENTRY + caption, clip->source, source);
-    w->index.used += POET_TOKFILE_ENTRY + caption + source;
+    return POET_OK;
+}
+
+/* Writes the clip whose entry is behind the index, and counts it. */
+static poet_status put_clip(poet_tokfile_writer *w, const poet_tokfile_record *record)
+{
+    POET_TRY(put(w, record->frame, record->frame_bytes));
+    w->index.used += record->entry_bytes;
+    w->count++;
     return POET_OK;
 }
 
@@ -147,13 +165,43 @@ poet_status poet_tokfile_add(poet_tokfile_writer *writer, const poet_tokfile_cli
                              const uint32_t *codes)
 {
     poet_tokfile_writer *w = writer;
+    poet_tokfile_record record;
     size_t count = (size_t)clip->t * clip->h * clip->w * w->header.levels;
     POET_TRY(check_clip(w, clip, codes, count));
     POET_TRY(compress(w, codes, count));
-    POET_TRY(add_entry(w, clip));
-    POET_TRY(put(w, w->compressed.bytes, w->compressed.used));
-    w->count++;
-    return POET_OK;
+    POET_TRY(make_entry(w, clip, &record.entry_bytes));
+    record.entry = w->index.bytes + w->index.used;
+    record.frame = w->compressed.bytes;
+    record.frame_bytes = w->compressed.used;
+    POET_TRY(w->journal ? poet_tokfile_journal_add(w->journal, &record) : POET_OK);
+    return put_clip(w, &record);
+}
+
+/* Of a journal. */
+static poet_status take_record(void *opaque, const poet_tokfile_record *record)
+{
+    poet_tokfile_writer *w = opaque;
+    POET_TRY(reserve(&w->index, record->entry_bytes));
+    memcpy(w->index.bytes + w->index.used, record->entry, record->entry_bytes);
+    return put_clip(w, record);
+}
+
+poet_status poet_tokfile_resume(const char *path, const poet_tokfile_header *header,
+                                const char *run, poet_tokfile_writer **out)
+{
+    POET_TRY(poet_tokfile_create(path, header, out));
+    poet_status status =
+        poet_tokfile_journal_open(path, header, run, take_record, *out, &(*out)->journal);
+    if (status) {
+        poet_tokfile_destroy(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+uint32_t poet_tokfile_written(const poet_tokfile_writer *writer)
+{
+    return writer->count;
 }
 
 poet_status poet_tokfile_commit(poet_tokfile_writer *writer)
@@ -168,7 +216,10 @@ poet_status poet_tokfile_commit(poet_tokfile_writer *writer)
     poet_put_u32(footer + 24, poet_crc32(0, footer, 24));
     POET_TRY(put(w, w->index.bytes, w->index.used));
     POET_TRY(put(w, footer, sizeof footer));
-    return poet_output_commit(w->output);
+    POET_TRY(poet_output_commit(w->output));
+    poet_tokfile_journal_close(w->journal, false);
+    w->journal = NULL;
+    return POET_OK;
 }
 
 void poet_tokfile_destroy(poet_tokfile_writer *writer)
@@ -176,6 +227,7 @@ void poet_tokfile_destroy(poet_tokfile_writer *writer)
     if (!writer)
         return;
     poet_output_destroy(writer->output);
+    poet_tokfile_journal_close(writer->journal, writer->count > 0);
     poet_free(writer->path);
     poet_free(writer->index.bytes);
     poet_free(writer->packed.bytes);

@@ -1,6 +1,8 @@
 #include "datasets/dataset.h"
 
+#include "base/bits.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "datasets/mixture_internal.h"
 #include "datasets/shards_internal.h"
 
@@ -151,6 +153,51 @@ poet_clip poet_dataset_geometry(const poet_dataset *d)
 uint64_t poet_dataset_count(const poet_dataset *dataset, poet_split split)
 {
     return dataset->count[split];
+}
+
+static uint64_t hash_number(uint64_t hash, uint64_t number)
+{
+    unsigned char bytes[8];
+    poet_put_u64(bytes, number);
+    return poet_hash64(hash, bytes, sizeof bytes);
+}
+
+static uint64_t synth_fingerprint(const poet_dataset *d)
+{
+    uint64_t hash = hash_number(0, d->seed);
+    for (int i = 0; i < d->parts; i++)
+        hash =
+            hash_number(hash_number(hash, (uint64_t)d->part[i].set), (uint64_t)d->part[i].digits);
+    return hash_number(hash, d->synth.glyphs != NULL);
+}
+
+static uint64_t shards_fingerprint(const poet_manifest *m)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < m->clips; i++) {
+        const poet_clip_entry *c = &m->clip[i];
+        hash = hash_number(hash_number(hash, c->crc), c->heldout);
+        hash = poet_hash64(hash, c->caption, strlen(c->caption) + 1);
+    }
+    return hash;
+}
+
+uint64_t poet_dataset_fingerprint(const poet_dataset *dataset)
+{
+    const poet_dataset *d = dataset;
+    poet_clip shape = poet_dataset_geometry(d);
+    uint64_t fps, hash = 0;
+    memcpy(&fps, &shape.fps, sizeof fps);
+    for (int i = 0; i < d->mixture.n; i++)
+        hash = hash_number(hash, poet_dataset_fingerprint(d->mixture.source[i]));
+    if (!d->mixture.n)
+        hash =
+            d->shards ? shards_fingerprint(poet_shards_manifest(d->shards)) : synth_fingerprint(d);
+    hash = hash_number(hash_number(hash, (uint64_t)shape.t), (uint64_t)shape.h);
+    hash = hash_number(hash_number(hash, (uint64_t)shape.w), fps);
+    for (int split = 0; split < POET_SPLITS; split++)
+        hash = hash_number(hash, d->count[split]);
+    return hash;
 }
 
 static poet_status describe_synth(const poet_dataset *d, poet_split split, uint64_t index,

@@ -55,6 +55,10 @@ poet_clip poet_dataset_geometry(const poet_dataset *dataset);
 /* Clips in a split; shards have their held-out clips in POET_SPLIT_SEEN and none in UNSEEN. */
 uint64_t poet_dataset_count(const poet_dataset *dataset, poet_split split);
 
+/* Of everything that its clips depend on: equal for two datasets that have the same clips in the same order. Of shards their checksums are
+ * taken, not the pixels; of glyphs that they are there. */
+uint64_t poet_dataset_fingerprint(const poet_dataset *dataset);
+
 /* The caller frees with poet_example_free. ARG for an index outside the split, FORMAT for a clip
  * whose checksum is wrong. */
 poet_status poet_dataset_read(const poet_dataset *dataset, poet_split split, uint64_t index,

@@ -378,6 +378,14 @@ static poet_status publish(importer *im)
     return status;
 }
 
+static uint64_t count_skipped(const poet_import_report *report)
+{
+    uint64_t count = 0;
+    for (int reason = 0; reason < POET_IMPORT_REASONS; reason++)
+        count += report->skipped[reason];
+    return count;
+}
+
 static poet_status prepare(importer *im)
 {
     const poet_import_options *o = &im->options;
@@ -400,6 +408,8 @@ static poet_status prepare(importer *im)
                              .task = im->task,
                              .report = im->report};
     POET_TRY(poet_import_list_read(&sink, o->heldout, &im->list));
+    if (im->only && !im->list.count && count_skipped(im->report))
+        return POET_FAIL(POET_ERR_FORMAT, "%s", poet_error_message());
     POET_TRY(hash_request(im));
     return make_folder(im);
 }

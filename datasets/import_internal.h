@@ -40,7 +40,8 @@ typedef struct poet_import_sink {
     poet_import_report *report;
 } poet_import_sink;
 
-/* Counts what is left out, and names it (relative to the folder) and the reason in a message. */
+/* Counts what is left out, and names it and the reason in a message; of an import of one file, in the error that it ends with.
+ * what is relative to the folder. */
 void poet_import_skip(const poet_import_sink *sink, poet_import_reason reason, const char *what,
                       const char *why);
 

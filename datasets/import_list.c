@@ -22,8 +22,11 @@ void poet_import_skip(const poet_import_sink *sink, poet_import_reason reason, c
                       const char *why)
 {
     sink->report->skipped[reason]++;
-    poet_task_message(sink->task, "%s%s%.200s: %s; skipped", sink->folder, *sink->folder ? "/" : "",
-                      what, why);
+    const char *slash = *sink->folder ? "/" : "";
+    if (sink->only)
+        (void)POET_FAIL(POET_ERR_FORMAT, "%s%s%.200s: %s", sink->folder, slash, what, why);
+    else
+        poet_task_message(sink->task, "%s%s%.200s: %s; skipped", sink->folder, slash, what, why);
 }
 
 /* --- captions --- */

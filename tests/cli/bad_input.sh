@@ -157,12 +157,4 @@ refuses 2 "--pictures is for datasets" encode $tokenizer -t $tokenizer --picture
 refuses 2 "no clips in the split" encode data -t $tokenizer --split heldout-unseen -o x.ptok
 refuses 2 "has no set" synth "shapes,street" -o x
 
-if [ "$(id -u)" != 0 ]; then
-  chmod a-rwx folder
-  refuses 1 "folder: cannot be read" import folder -o x
-  refuses 1 "folder" encode folder -t $tokenizer -o x.ptok
-else
-  echo "not tried as root: a folder without permission"
-fi
-
 exit $((failures > 0))

@@ -113,7 +113,7 @@ for file in tokenizer generator remap; do
   cmp -s tuned-6/$file.safetensors tuned-again-6/$file.safetensors || fail "$file.safetensors: tuned twice, it differs"
 done
 cmp -s small-6/tokenizer.safetensors tuned-6/tokenizer.safetensors && fail "the decoder was not trained"
-[ -z "$(find tuned-6 tuned-again-6 tuned-again-5 -name '*.checkpoint')" ] || fail "a checkpoint was left behind"
+[ -z "$(find . -name '*.checkpoint' -o -name '*.tmp')" ] || fail "a checkpoint was left behind"
 works codebook remap train.ptok -m tuned-6/remap.safetensors -o tuned.ptok
 works generate "a red circle" --model ./tuned-6 -o clip.png
 "$program" codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 2>said &
@@ -122,11 +122,31 @@ await $pid grep -qs "parameters; memory: " said # said before the first step
 await $pid catches_interrupt $pid
 kill -INT $pid
 wait $pid && fail "an interrupted fine-tuning said that it was done"
-[ -s stopped-6/tokenizer.safetensors.checkpoint ] || fail "an interrupted fine-tuning saved nothing"
-before=$(find stopped-6 | sort)
+[ -s stopped-6.tmp/tokenizer.checkpoint ] || fail "an interrupted fine-tuning saved nothing"
+[ ! -e stopped-6 ] || fail "a model that is not whole has a name"
+before=$(find stopped-6.tmp | sort)
 run codebook shrink "${data[@]}" --model ./model -k 6 -o stopped --finetune-steps 100000 --method kmeans --quiet
 [[ $status = 1 && $stderr == *"use the same options, or another output"* ]] || fail "another start went on: $stderr"
-[ "$before" = "$(find stopped-6 | sort)" ] || fail "a refusal changed the folder: $(find stopped-6)"
+[ "$before" = "$(find . -path './stopped-6*' | sort | sed 's,^./,,')" ] || fail "a refusal changed the folder: $(find . -path './stopped-6*')"
+# Killed without warning, again and again, until it is done: the folder is there as a whole or not at all, and the training ends as if
+# it had been left alone. What was in a folder that is made anew stays.
+mkdir tuned-killed-6
+touch tuned-killed-6/notes
+tune=(codebook shrink "${data[@]}" --model ./model -k 6 -o tuned-killed --finetune-steps 4 --quiet)
+for delay in 1 2 3 4 5 6; do
+  "$program" "${tune[@]}" >/dev/null 2>&1 &
+  pid=$!
+  await $pid [ -e tuned-killed-6.tmp/model ] || true
+  sleep "0.$delay"
+  kill -9 $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+  [ ! -e tuned-killed-6/tokenizer.safetensors ] || [ -s tuned-killed-6/generator.safetensors ] || fail "half a model: $(ls tuned-killed-6)"
+done
+works "${tune[@]}"
+for file in tokenizer generator remap; do
+  cmp -s tuned-6/$file.safetensors tuned-killed-6/$file.safetensors || fail "$file.safetensors of a killed run differs"
+done
+[ -e tuned-killed-6/notes ] && [ ! -e tuned-killed-6.tmp ] || fail "a folder that was there: $(find . -path './tuned-killed*')"
 # Bits of clips that are encoded anew are those that eval finds.
 works codebook shrink "${data[@]}" --model ./model -k 6 -o bits --heldout "${data[@]}" --measure 4 --json
 bits=$(sed -n 's/.*"bits_per_clip_anew": \([0-9.]*\).*/\1/p' <<<"$stdout")

@@ -9,7 +9,8 @@ works encode "${data[@]}" -t model/tokenizer.safetensors -o train.ptok
 works train-generator train.ptok -t model/tokenizer.safetensors "${tiny[@]}" --steps 2 -o model/generator.safetensors
 works synth shapes -n 12 -o clips
 
-# full FILE ARGUMENTS...: with files of at most 1 kB, one sentence about FILE, and no file more or less than before.
+# full FILE ARGUMENTS...: with files of at most 1 kB, one sentence about FILE, and no file more or less than before but $kept.
+kept=
 full() {
   local file=$1 before status=0
   shift
@@ -18,11 +19,21 @@ full() {
   [ "$status" = 1 ] || fail "pocketpoet $*: status $status: $said"
   [[ $said == *"pocketpoet: "*"$file"*": cannot be written: "* ]] || fail "pocketpoet $*: does not name $file: $said"
   [ "$(grep -c "^pocketpoet: " <<<"$said")" = 1 ] || fail "pocketpoet $*: said more than one sentence: $said"
-  [ "$before" = "$(find . | sort)" ] || fail "pocketpoet $*: left files behind: $(find . | sort | comm -13 <(echo "$before") -)"
+  [ "$before" = "$(find . | sort | grep -vxF "$kept")" ] ||
+    fail "pocketpoet $*: left files behind: $(find . | sort | comm -13 <(echo "$before") -)"
 }
 
 full "data/shard-" import clips -o data
+kept=./x.ptok.partial
 full "x.ptok" encode "${data[@]}" -t model/tokenizer.safetensors -o x.ptok
+[[ $said == *" clips are kept in x.ptok.partial, and the same command goes on" && -s x.ptok.partial ]] ||
+  fail "encode keeps nothing of what it has done: $said"
+kept=
+works encode "${data[@]}" -t model/tokenizer.safetensors -o x.ptok
+[[ $stderr == *"encode goes on behind "*" of 40 clips"* ]] || fail "encode began anew: $stderr"
+cmp train.ptok x.ptok || fail "the tokens differ once there was room"
+[ ! -e x.ptok.partial ] || fail "a journal is left"
+full "x.ptok" encode clips/train/000000.mp4 -t model/tokenizer.safetensors -o x.ptok --size 512
 for extension in mp4 mov webm gif; do
   full "x.$extension" generate "a red circle" --model ./model --enlarge 8 -o "x.$extension"
 done
@@ -35,13 +46,14 @@ full "x.safetensors.checkpoint" train-generator train.ptok -t model/tokenizer.sa
   -o x.safetensors
 touch x.jsonl
 full "x.jsonl" train-tokenizer "${data[@]}" "${small[@]}" --steps 40 --log-every 1 --metrics x.jsonl -o x.safetensors
-full "less-4/tokenizer.safetensors" codebook shrink "${data[@]}" --model ./model -k 4 -o less --fit-clips 0
+full "less-4.tmp/model/tokenizer.safetensors" codebook shrink "${data[@]}" --model ./model -k 4 -o less --fit-clips 0
 mkdir -p set/train
 touch set/synth.json # tells the next synth what to go on with
 full "set/train/000000.mp4" synth shapes -n 3 -o set
 
 # What was there before stays as it was.
 cp train.ptok there.ptok
+kept=./there.ptok.partial
 full "there.ptok" encode "${data[@]}" -t model/tokenizer.safetensors -o there.ptok
 cmp train.ptok there.ptok || fail "an old token file was damaged"
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# resume.sh PROGRAM: training that is killed, or stopped by Ctrl-C, ends with the bytes of a run that was left alone.
+# resume.sh PROGRAM: training or encoding that is killed, or stopped by Ctrl-C, ends with the bytes of a run that was left alone.
 . "$(dirname "${BASH_SOURCE[0]}")/support.sh"
 
 data=(synth:shapes --size 32 --frames 5 --clips 40)
@@ -44,6 +44,53 @@ for ignored in "" nohup; do
   [ "$status" = 0 ] || grep -q "the same command goes on" said || fail "SIGHUP: status $status: $(cat said)"
   [ "$status" = 0 ] || [ -e hung-up.safetensors.checkpoint ] || fail "SIGHUP left no checkpoint"
 done
+
+# encode: killed without warning, three times and with other numbers of threads, and stopped by Ctrl-C.
+works train-tokenizer "${data[@]}" "${small[@]}" --steps 1 --seed 9 -o other.safetensors
+clips=(synth:shapes --size 32 --frames 5 --clips 4000 -t whole.safetensors)
+works encode "${clips[@]}" -o whole.ptok
+works encode "${clips[@]}" -o whole-pictures.ptok --pictures 3
+
+grown() {
+  [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt "$2" ]
+}
+
+# end_encode SIGNAL FILE OPTIONS...: some time after it has done some more clips; sets $status.
+end_encode() {
+  local signal=$1 output=$2 size
+  shift 2
+  size=$(stat -c %s "$output.partial" 2>/dev/null || echo 0)
+  "$program" encode "${clips[@]}" -o "$output" --quiet "$@" >/dev/null 2>said &
+  pid=$!
+  await "$pid" grown "$output.partial" "$size" || true
+  sleep "0.$((RANDOM % 4))"
+  kill "-$signal" "$pid" 2>/dev/null || true
+  status=0
+  { wait "$pid" || status=$?; } 2>/dev/null
+}
+
+for pictures in "" -pictures; do
+  options=(${pictures:+--pictures 3})
+  for threads in 1 2 1; do
+    end_encode KILL killed$pictures.ptok "${options[@]}" --threads $threads
+    [ -s killed$pictures.ptok.partial ] || fail "encode ended before it could be killed"
+  done
+  works encode "${clips[@]}" "${options[@]}" -o killed$pictures.ptok
+  [[ $stderr == *"encode goes on behind "* ]] || fail "encode began anew: $stderr"
+  cmp whole$pictures.ptok killed$pictures.ptok || fail "the tokens of a killed run differ"
+  [ ! -e killed$pictures.ptok.partial ] || fail "a journal is left"
+done
+
+end_encode INT stopped.ptok
+if [ "$status" != 0 ]; then
+  grep -q "^pocketpoet: stopped after .* of 4000 clips; .* are kept in stopped.ptok.partial, and the same command goes on$" said ||
+    fail "Ctrl-C: status $status: $(cat said)"
+  refuses 1 "stopped.ptok.partial: was begun with 4000 clips of train of the data" encode "${clips[@]}" -o stopped.ptok -n 7
+  refuses 1 "stopped.ptok.partial: was begun with" encode "${clips[@]}" -o stopped.ptok --data-seed 2
+  refuses 1 "stopped.ptok.partial: has clips in codes of the tokenizer" encode "${clips[@]}" -o stopped.ptok -t other.safetensors
+fi
+works encode "${clips[@]}" -o stopped.ptok
+cmp whole.ptok stopped.ptok || fail "the tokens of a stopped run differ"
 
 works encode "${data[@]}" -t whole.safetensors -o train.ptok
 generator=(train-generator train.ptok -t whole.safetensors "${tiny[@]}" --steps 300)

@@ -19,11 +19,12 @@ fail() {
 }
 
 # run ARGUMENTS...: sets $status; stdout and stderr go to files of those names beside the scratch
-# folder's contents. It is ended after $limit seconds, which is for what hangs, not for what is slow.
+# folder's contents. It is ended after $limit seconds, which is for what hangs, not for what is slow. $as goes before the program.
 limit=600
+as=()
 run() {
   status=0
-  timeout $limit "$program" "$@" >"$scratch.stdout" 2>"$scratch.stderr" </dev/null || status=$?
+  timeout $limit "${as[@]}" "$program" "$@" >"$scratch.stdout" 2>"$scratch.stderr" </dev/null || status=$?
   stdout=$(cat "$scratch.stdout") stderr=$(cat "$scratch.stderr")
   rm -f "$scratch.stdout" "$scratch.stderr"
 }

@@ -44,6 +44,29 @@ static void make_tokens(const char *name, uint32_t codes, uint32_t levels, int c
     poet_tokfile_destroy(writer);
 }
 
+/* The number of levels less one, and the records of a journal: what is behind the head, of 16 + 48 bytes, "run" and a checksum. */
+static void make_journal(void)
+{
+    enum { HEAD = 16 + 48 + 3 + 4 };
+
+    const poet_tokfile_header header = {1024, 2, 4, 8, 8, 8, 0x0123456789abcdef};
+    const poet_tokfile_clip clip = {1, 2, 2, "a red circle", "train/0"};
+    const uint32_t code[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    poet_tokfile_writer *writer;
+    unsigned char *bytes;
+    size_t size;
+    FUZZ_CHECK(poet_tokfile_resume(place("journal", "two"), &header, "run", &writer) == POET_OK);
+    for (int i = 0; i < 2; i++)
+        FUZZ_CHECK(poet_tokfile_add(writer, &clip, code) == POET_OK);
+    poet_tokfile_destroy(writer);
+    const char *kept = place("journal", "two" POET_TOKFILE_JOURNAL);
+    FUZZ_CHECK(poet_file_read(kept, 1 << 16, &bytes, &size) == POET_OK && remove(kept) == 0);
+    FILE *file = fopen(place("journal", "two"), "wb");
+    FUZZ_CHECK(file && fputc((int)header.levels - 1, file) == 1);
+    FUZZ_CHECK(fwrite(bytes + HEAD, 1, size - HEAD, file) == size - HEAD && fclose(file) == 0);
+    poet_free(bytes);
+}
+
 static void make_checkpoint(const char *name, bool bf16, bool moments)
 {
     const poet_pair pairs[] = {{"generator.config", "{}"}, {"train.step", "7"}};
@@ -140,6 +163,7 @@ int main(int argc, char **argv)
     root = argv[1];
     make_tokens("one", 1024, 1, 1);
     make_tokens("levels", 5, 2, 3);
+    make_journal();
     make_checkpoint("model", false, false);
     make_checkpoint("training", true, true);
     make_captions();

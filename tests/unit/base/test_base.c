@@ -189,6 +189,51 @@ static void test_clean(void)
     poet_free(path);
 }
 
+static void write_text(const char *directory, const char *name)
+{
+    char *path = poet_path_join(directory, name);
+    FILE *file = fopen(path, "wb");
+    CHECK(file && fputs(directory, file) >= 0 && fclose(file) == 0);
+    poet_free(path);
+}
+
+/* Whether it was written to a directory of that name. */
+static bool comes_from(const char *path, const char *directory)
+{
+    unsigned char *bytes = NULL;
+    size_t size;
+    bool same = poet_file_read(path, 100, &bytes, &size) == POET_OK &&
+                strcmp((const char *)bytes, directory) == 0;
+    poet_free(bytes);
+    return same;
+}
+
+/* First where there is no other, then where there is one with a file more. */
+static void test_place(void)
+{
+    char top[] = "/tmp/poet-base-XXXXXX";
+    CHECK(mkdtemp(top) != NULL && chdir(top) == 0);
+    for (int round = 0; round < 2; round++) {
+        CHECK_OK(poet_make_directory("new/deep"));
+        write_text("new", "a");
+        write_text("new/deep", "c");
+        CHECK_OK(poet_place_directory("new", "old"));
+        CHECK(!poet_is_directory("new"));
+        CHECK(comes_from("old/a", "new") && comes_from("old/deep/c", "new/deep"));
+        CHECK(poet_is_file("old/b") == (round > 0));
+        write_text("old", "a");
+        write_text("old", "b");
+    }
+    CHECK(comes_from("old/b", "old"));
+    CHECK_FAILS(poet_place_directory("new", "old"), POET_ERR_IO, "old: cannot be put in place");
+    CHECK_OK(poet_make_directory("new"));
+    CHECK_FAILS(poet_place_directory("new", "old/a"), POET_ERR_IO, "old/a: cannot be put in place");
+    CHECK(chdir("/") == 0);
+    poet_remove_directory(top);
+    CHECK(!poet_is_directory(top));
+    poet_remove_directory(top);
+}
+
 static int rising(const void *a, const void *b)
 {
     const double *x = a, *y = b;
@@ -289,5 +334,6 @@ int main(void)
     test_bits();
     test_file();
     test_clean();
+    test_place();
     return CHECK_RESULT();
 }
