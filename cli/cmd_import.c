@@ -49,12 +49,13 @@ static poet_status parse(cli_context *context, arguments *a, int argc, char **ar
         CLI_END,
     };
     const cli_spec spec = {
-        .operands = "FOLDER",
+        .operands = "FOLDER|VIDEO",
         .min_operands = 1,
         .max_operands = 1,
         .description =
             "Turns a folder of captioned videos into a dataset: decoded once, cut into clips\n"
-            "of one size, compressed. Captions come from the first of these in the folder:\n"
+            "of one size, compressed. In place of the folder there may be one video, with\n"
+            "clip.txt beside it. Captions come from the first of these in the folder:\n"
             "  captions.jsonl   one object a line: {\"file\", \"caption\", \"split\", "
             "\"attributes\"}\n"
             "  captions.csv     a header line: file,caption,split\n"

@@ -53,7 +53,7 @@ printf '\xff\xff\xff\xff' | dd of="$shard" bs=1 seek=100 conv=notrunc status=non
 refuses 1 "$(basename "$shard")" inspect data --details
 
 mkdir nothing
-refuses 2 "import wants FOLDER" import -o x
+refuses 2 "import wants FOLDER|VIDEO" import -o x
 refuses 2 "import wants --output FOLDER" import clips
 refuses 2 "--heldout: 1.5 is not between 0 and 0.9" import clips -o x --heldout 1.5
 refuses 2 "--fit: 'fill' is not one of crop, pad, stretch" import clips -o x --fit fill
@@ -66,5 +66,19 @@ echo "nothing to see" >useless/empty.txt
 run import useless -o left/by/import
 [ "$status" = 1 ] && [[ $stderr == *"useless: no captioned clip in it can be used"* ]] || fail "no clip: $status: $stderr"
 [ ! -e left ] || fail "an import without clips left $(find left)"
+
+# One video, with its caption beside it; other captions and videos of the folder are not looked at.
+works synth shapes -o alone -n 2 --heldout 1 --size 32 --frames 5
+cd alone/train
+echo "a thing that moves" >000001.txt
+echo '{"file": "000000.mp4", "caption": "another"}' >captions.jsonl
+works import 000001.mp4 -o ../one --size 32 --frames 5 --json
+[[ $stdout == *'"videos": 1, "clips": 1'* ]] || fail "import of a video: $stdout"
+grep -q '"a thing that moves"' ../one/manifest.json || fail "its caption: $(cat ../one/manifest.json)"
+refuses 1 "000000.mp4: has no caption" import 000000.mp4 -o ../none --size 32 --frames 5
+printf '\xff' >000001.txt
+refuses 1 "000001.mp4: its caption is not UTF-8" import 000001.mp4 -o ../none --size 32 --frames 5
+[ ! -e ../none ] || fail "an import without clips left $(find ../none)"
+cd ../..
 
 exit $((failures > 0))
