@@ -73,7 +73,7 @@ cd alone/train
 echo "a thing that moves" >000001.txt
 echo '{"file": "000000.mp4", "caption": "another"}' >captions.jsonl
 works import 000001.mp4 -o ../one --size 32 --frames 5 --json
-[[ $stdout == *'"videos": 1, "clips": 1'* ]] || fail "import of a video: $stdout"
+[[ $stdout == *'"videos": 1,'*'"clips": 1,'* ]] || fail "import of a video: $stdout"
 grep -q '"a thing that moves"' ../one/manifest.json || fail "its caption: $(cat ../one/manifest.json)"
 refuses 1 "000000.mp4: has no caption" import 000000.mp4 -o ../none --size 32 --frames 5
 printf '\xff' >000001.txt
