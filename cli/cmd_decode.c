@@ -11,6 +11,7 @@ typedef struct decode_run {
     const char *output, *model;
     int64_t index;
     int enlarge, crf;
+    poet_device *device;
     poet_tokenizer *tokenizer;
     poet_tokfile *file;
 } decode_run;
@@ -30,6 +31,22 @@ static poet_status take_frames(void *opaque, const uint8_t *frames, int n)
     return poet_task_advance(sink->task, "decode", sink->written, sink->total, "frames");
 }
 
+/* Tells what decoding takes, if the device has so much. */
+static poet_status plan(const decode_run *run, const poet_task *task, const poet_grid *grid)
+{
+    char text[192];
+    poet_memory memory;
+    int patch = poet_tokenizer_get_config(run->tokenizer)->patch;
+    const poet_clip shape = {
+        .t = 1 + POET_PATCH_FRAMES * (grid->t - 1), .h = grid->h * patch, .w = grid->w * patch};
+    POET_TRY(poet_tokenizer_plan_decoding(run->tokenizer, grid, &memory));
+    memory.host += (size_t)poet_grid_codes(grid) * sizeof(int32_t) +
+                   poet_video_write_bytes(run->output, &shape, run->enlarge);
+    POET_TRY(poet_memory_check(run->device, &memory, memory.params + memory.buffers, "decode"));
+    poet_task_info(task, "memory to decode: %s", poet_memory_text(&memory, text));
+    return POET_OK;
+}
+
 static poet_status decode_clip(const decode_run *run, const poet_task *task, const int32_t *codes,
                                const poet_tokfile_clip *info)
 {
@@ -44,6 +61,7 @@ static poet_status decode_clip(const decode_run *run, const poet_task *task, con
                                   .tag_count = *info->caption ? 3 : 2,
                                   .enlarge = run->enlarge,
                                   .crf = run->crf};
+    POET_TRY(plan(run, task, &grid));
     frame_sink sink = {.task = task, .total = 1 + POET_PATCH_FRAMES * (grid.t - 1)};
     POET_TRY(poet_video_create(run->output, grid.h * c->patch, grid.w * c->patch, header->fps,
                                &options, &sink.writer));
@@ -57,12 +75,12 @@ static poet_status decode_clip(const decode_run *run, const poet_task *task, con
     return status;
 }
 
-static poet_status decode(cli_context *context, decode_run *run, poet_device *device)
+static poet_status decode(cli_context *context, decode_run *run)
 {
     uint64_t fingerprint;
     const char *path = context->operands[0];
     POET_TRY(poet_tokfile_open(path, &run->file));
-    POET_TRY(poet_tokenizer_load(device, run->model, &run->tokenizer));
+    POET_TRY(poet_tokenizer_load(run->device, run->model, &run->tokenizer));
     POET_TRY(poet_tokenizer_fingerprint(run->tokenizer, &fingerprint));
     POET_TRY(poet_tokfile_check_fingerprint(run->file, fingerprint));
     if ((uint64_t)run->index >= poet_tokfile_count(run->file))
@@ -106,11 +124,10 @@ poet_status cmd_decode(cli_context *context, int argc, char **argv)
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "decode wants --tokenizer FILE and --output FILE");
     POET_TRY(poet_video_can_write(run.output));
-    poet_device *device;
-    POET_TRY(cli_device_open(context, &device));
-    poet_status status = decode(context, &run, device);
+    POET_TRY(cli_device_open(context, &run.device));
+    poet_status status = decode(context, &run);
     poet_tokfile_close(run.file);
     poet_tokenizer_destroy(run.tokenizer);
-    poet_device_close(device);
+    poet_device_close(run.device);
     return status;
 }

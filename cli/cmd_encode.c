@@ -9,9 +9,13 @@
 #include "codec/video.h"
 #include "tokenizer/tokenizer.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const splits[] = {"train", "heldout-seen", "heldout-unseen", NULL};
+
+/* What a clip of a token file can have. */
+enum { MOST_POSITIONS = 65535, MOST_CODES = 1 << 26 };
 
 typedef struct encode_run {
     const char *output, *model;
@@ -21,7 +25,7 @@ typedef struct encode_run {
     cli_size size;
     cli_data data;
     bool video;
-    const poet_device *device;
+    poet_device *device;
     poet_tokenizer *tokenizer;
     poet_tokfile_writer *writer;
 } encode_run;
@@ -41,6 +45,19 @@ static poet_status create_file(encode_run *run, double fps, const char *journal)
                                   .tokenizer = fingerprint};
     return journal ? poet_tokfile_resume(run->output, &header, journal, &run->writer)
                    : poet_tokfile_create(run->output, &header, &run->writer);
+}
+
+/* Tells what encoding such clips takes, if the device has so much. host: of what the clips come from. */
+static poet_status plan(const encode_run *run, const poet_task *task, const poet_grid *grid,
+                        size_t host)
+{
+    char text[192];
+    poet_memory memory;
+    POET_TRY(poet_tokenizer_plan_encoding(run->tokenizer, grid, &memory));
+    memory.host += host + (size_t)fmin((double)poet_grid_codes(grid), MOST_CODES) * sizeof(int32_t);
+    POET_TRY(poet_memory_check(run->device, &memory, memory.params + memory.buffers, "encode"));
+    poet_task_info(task, "memory to encode: %s", poet_memory_text(&memory, text));
+    return POET_OK;
 }
 
 static poet_status encode_clip(encode_run *run, const poet_clip *clip, const char *caption,
@@ -136,6 +153,14 @@ static poet_status open_video(const encode_run *run, const char *path, poet_vide
     return poet_video_open(path, &options, out);
 }
 
+/* What a decoder has of a video: about so many frames, of 8 or more bits. */
+static size_t source_bytes(const poet_video_info *info)
+{
+    enum { SOURCE_FRAMES = 16 };
+
+    return (size_t)SOURCE_FRAMES * (size_t)info->source_width * (size_t)info->source_height * 3;
+}
+
 static poet_status encode_stream(encode_run *run, const char *path, video_stream *s)
 {
     const poet_video_info *info = poet_video_get_info(s->video);
@@ -145,6 +170,9 @@ static poet_status encode_stream(encode_run *run, const char *path, video_stream
     s->each = (size_t)poet_grid_codes(&grid);
     s->expected = info->duration * info->fps;
     POET_TRY(create_file(run, info->fps, NULL));
+    grid.t = s->expected > 0 ? (int)fmin(1 + s->expected / POET_PATCH_FRAMES, MOST_POSITIONS)
+                             : MOST_POSITIONS;
+    POET_TRY(plan(run, s->task, &grid, source_bytes(info)));
     POET_TRY(poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width, next_frame,
                                           take_codes, s));
     const poet_tokfile_clip clip = {.t = s->positions,
@@ -255,12 +283,23 @@ static poet_status tell_kept(const encode_run *run, poet_status status)
                      poet_error_message(), kept, run->output, POET_TOKFILE_JOURNAL);
 }
 
+static poet_status plan_list(const poet_task *task, const encode_run *run, const clip_list *list)
+{
+    poet_grid grid;
+    poet_clip shape = poet_dataset_geometry(list->dataset);
+    POET_TRY(poet_tokenizer_grid(poet_tokenizer_get_config(run->tokenizer),
+                                 run->pictures ? 1 : shape.t, shape.h, shape.w, &grid));
+    return plan(run, task, &grid, (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3);
+}
+
 static poet_status encode_dataset(cli_context *context, encode_run *run)
 {
     clip_list list;
     poet_status status = open_list(context, run, &list);
     if (!status)
         status = open_file(run, &list);
+    if (!status)
+        status = plan_list(&context->task, run, &list);
     if (!status)
         status = encode_list(&context->task, run, &list);
     poet_dataset_close(list.dataset);

@@ -188,8 +188,7 @@ static poet_status report(const cli_context *context, const generate_run *run)
     return POET_OK;
 }
 
-/* Clips that the host has at once: those of the sheet, the one that is decoded and its copy on the way from the device, and what
- * a file of it is made from. */
+/* Clips that the host has at once: those of the sheet, the one that is decoded, and what a file of it is made from. */
 static size_t clip_bytes(const generate_run *run)
 {
     const poet_grid *grid = &poet_generator_get_config(run->pair.generator)->grid;
@@ -200,7 +199,7 @@ static size_t clip_bytes(const generate_run *run)
     size_t frame = (size_t)shape.h * (size_t)shape.w * 3;
     size_t rows = run->sheet ? (size_t)(run->n < SHEET_ROWS ? run->n : SHEET_ROWS) : 0;
     size_t side = (size_t)run->sheet_enlarge;
-    return (2 + rows) * (size_t)shape.t * frame + rows * SHEET_FRAMES * frame * side * side +
+    return (1 + rows) * (size_t)shape.t * frame + rows * SHEET_FRAMES * frame * side * side +
            (run->output ? poet_video_write_bytes(run->output, &shape, run->enlarge) : 0);
 }
 
@@ -214,7 +213,7 @@ static poet_status plan(const cli_context *context, generate_run *run)
     POET_TRY(poet_generator_fit_batch(run->pair.generator, wanted, &run->sampling, &run->batch,
                                       &memory));
     POET_TRY(poet_tokenizer_plan_decoding(run->pair.tokenizer, grid, &decoding));
-    decoding.host = clip_bytes(run);
+    decoding.host += clip_bytes(run);
     poet_memory_join(&memory, &decoding);
     poet_task_info(&context->task, "memory to write %d clip%s at once and decode them: %s",
                    run->batch, run->batch == 1 ? "" : "s", poet_memory_text(&memory, text));

@@ -184,6 +184,15 @@ static poet_status one_step(run *r, int64_t step, float *loss)
     return POET_OK;
 }
 
+static void tell_step(const poet_train_config *config, int64_t step, const char *note)
+{
+    poet_task_progress(config->task, &(poet_progress){.what = config->what,
+                                                      .done = (double)step,
+                                                      .total = (double)config->optim.steps,
+                                                      .unit = "steps",
+                                                      .note = note});
+}
+
 static poet_status append_line(const char *path, const char *line)
 {
     FILE *f = path ? fopen(path, "a") : NULL;
@@ -198,7 +207,7 @@ static poet_status append_line(const char *path, const char *line)
 static poet_status log_step(run *r, int64_t step, float loss, bool report)
 {
     const poet_train_config *config = r->config;
-    char line[1400], extra[1000] = "", note[64];
+    char line[1400], extra[1000] = "";
     float norm = 0;
     POET_TRY(poet_program_get(r->program, r->grad_norm, &norm, sizeof norm));
     if (report && config->report)
@@ -211,12 +220,6 @@ static poet_status log_step(run *r, int64_t step, float loss, bool report)
              (double)(config->optim.rate * poet_schedule(&config->optim, step - 1)), seconds,
              (double)(step - r->first) / seconds, *extra ? ", " : "", extra);
     POET_TRY(append_line(config->metrics, line));
-    snprintf(note, sizeof note, "loss %.4f", (double)loss);
-    poet_task_progress(config->task, &(poet_progress){.what = config->what,
-                                                      .done = (double)step,
-                                                      .total = (double)config->optim.steps,
-                                                      .unit = "steps",
-                                                      .note = note});
     if (*extra)
         poet_task_message(config->task, "step %" PRId64 ": %s", step, extra);
     return POET_OK;
@@ -239,13 +242,17 @@ poet_status poet_train_run(const poet_train_config *config, poet_params *params,
              .started = poet_seconds(),
              .first = step};
     double saved = r.started;
+    tell_step(config, step, NULL); /* the first step may take long */
     while (step < config->optim.steps) {
+        char note[64];
         float loss;
         POET_TRY(one_step(&r, step, &loss));
         step++;
         bool report = due(step, config->report_steps, config->optim.steps);
         if (report || due(step, config->log_steps, config->optim.steps))
             POET_TRY(log_step(&r, step, loss, report));
+        snprintf(note, sizeof note, "loss %.4f", (double)loss);
+        tell_step(config, step, note);
         bool stop = poet_task_stopped(config->task) && step < config->optim.steps;
         bool time_to_save = poet_seconds() - saved >= config->save_seconds;
         if (config->checkpoint && (stop || time_to_save || step == config->optim.steps)) {

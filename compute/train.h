@@ -51,7 +51,7 @@ typedef struct poet_train_config {
     double save_seconds;
     const char *metrics;    /* JSONL path, appended:
                                {"step":..,"loss":..,"rate":..,"grad_norm":..,"seconds":..}; or NULL */
-    int64_t log_steps;      /* a metrics line and a progress call every so many steps */
+    int64_t log_steps;      /* a metrics line every so many steps */
     int64_t report_steps;   /* 0: never */
     const poet_pair *pairs; /* the caller's metadata for the checkpoint */
     int n_pairs;

@@ -175,10 +175,14 @@ static size_t units_each(const side *s)
 }
 
 /* Room for a chunk, and for what the next one adds to it. */
+static size_t window_bytes(const walk *w)
+{
+    return (units_before(&w->in, w->length) + units_each(&w->in) * (size_t)w->length) * w->in.unit;
+}
+
 static uint8_t *window_create(const walk *w)
 {
-    return poet_alloc((units_before(&w->in, w->length) + units_each(&w->in) * (size_t)w->length) *
-                      w->in.unit);
+    return poet_alloc(window_bytes(w));
 }
 
 /* From the first chunk, which is in the window. The window moves on by what the next chunk adds, so the last one ends at the
@@ -197,6 +201,12 @@ static poet_status walk_chunks(walk *w, uint8_t *window)
         memmove(window, window + (size_t)fresh * each * w->in.unit, whole);
     }
     return POET_OK;
+}
+
+/* What the host has of a chunk: the window, and a result on its way from the device. */
+static size_t chunk_bytes(const walk *w)
+{
+    return window_bytes(w) + units_before(&w->out[0], w->length) * w->out[0].unit;
 }
 
 static side frames_side(const poet_tokenizer *t, const poet_grid *grid)
@@ -226,18 +236,29 @@ static poet_status begin_encoding(poet_tokenizer *tokenizer, walk *w, poet_grid 
     return POET_OK;
 }
 
+static walk encoding_walk(const poet_tokenizer *t, const poet_grid *grid, bool latents)
+{
+    int overlap = poet_encoder_context(&t->config) + 1;
+    return (walk){
+        .in = frames_side(t, grid),
+        .out = {rows_side("codes", grid, grid->levels), rows_side("latents", grid, t->config.dim)},
+        .outs = latents ? 2 : 1,
+        .length = chunk_length(t, grid, overlap),
+        .overlap = overlap};
+}
+
+size_t poet_encoder_bytes(const poet_tokenizer *t, const poet_grid *grid)
+{
+    walk encoding = encoding_walk(t, grid, false);
+    return chunk_bytes(&encoding);
+}
+
 /* At most grid->t positions; the ends say how many there are. */
 static poet_status encode(poet_tokenizer *tokenizer, const poet_grid *grid, bool latents,
                           const ends *between)
 {
-    int overlap = poet_encoder_context(&tokenizer->config) + 1;
-    walk encoding = {.in = frames_side(tokenizer, grid),
-                     .out = {rows_side("codes", grid, grid->levels),
-                             rows_side("latents", grid, tokenizer->config.dim)},
-                     .outs = latents ? 2 : 1,
-                     .length = chunk_length(tokenizer, grid, overlap),
-                     .overlap = overlap,
-                     .ends = *between};
+    walk encoding = encoding_walk(tokenizer, grid, latents);
+    encoding.ends = *between;
     uint8_t *window = window_create(&encoding);
     poet_status status =
         window ? begin_encoding(tokenizer, &encoding, *grid, window) : POET_ERR_NOMEM;
@@ -290,6 +311,21 @@ static poet_status check_codes(const poet_tokenizer *t, const int32_t *codes, in
     return POET_OK;
 }
 
+static walk decoding_walk(const poet_tokenizer *t, const poet_grid *grid)
+{
+    return (walk){.in = rows_side("codes", grid, grid->levels),
+                  .out = {frames_side(t, grid)},
+                  .outs = 1,
+                  .length = decoder_chunk(t, grid).t,
+                  .overlap = poet_decoder_context(&t->config) + 1};
+}
+
+size_t poet_decoder_bytes(const poet_tokenizer *t, const poet_grid *grid)
+{
+    walk decoding = decoding_walk(t, grid);
+    return chunk_bytes(&decoding);
+}
+
 static poet_status decode(poet_tokenizer *tokenizer, const int32_t *codes, const poet_grid *grid,
                           ends between)
 {
@@ -301,13 +337,9 @@ static poet_status decode(poet_tokenizer *tokenizer, const int32_t *codes, const
     POET_TRY(poet_decoder_prepare(tokenizer, grid));
     between.source = (const uint8_t *)codes;
     between.left = (size_t)grid->t;
-    walk decoding = {.program = tokenizer->decoder,
-                     .in = rows_side("codes", grid, grid->levels),
-                     .out = {frames_side(tokenizer, grid)},
-                     .outs = 1,
-                     .length = tokenizer->decoder_grid.t,
-                     .overlap = poet_decoder_context(&tokenizer->config) + 1,
-                     .ends = between};
+    walk decoding = decoding_walk(tokenizer, grid);
+    decoding.program = tokenizer->decoder;
+    decoding.ends = between;
     uint8_t *window = window_create(&decoding);
     poet_status status = window ? POET_OK : POET_ERR_NOMEM;
     if (!status)

@@ -121,7 +121,10 @@ poet_status poet_tokenizer_decode_stream(poet_tokenizer *tokenizer, const int32_
                                          const poet_grid *grid, poet_take_frames_fn take,
                                          void *opaque);
 
-/* What decoding such a clip takes on the tokenizer's device, its weights included. Nothing is allocated there. */
+/* What encoding or decoding such a clip takes: on the tokenizer's device, its weights included, and as `host` besides the clip's
+ * codes and frames. Nothing is allocated there. A grid of more positions than a chunk takes no more. */
+poet_status poet_tokenizer_plan_encoding(poet_tokenizer *tokenizer, const poet_grid *grid,
+                                         poet_memory *out);
 poet_status poet_tokenizer_plan_decoding(poet_tokenizer *tokenizer, const poet_grid *grid,
                                          poet_memory *out);
 

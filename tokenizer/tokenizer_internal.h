@@ -104,6 +104,10 @@ size_t poet_kmeans_bytes(const poet_tokenizer_config *config, int64_t rows);
 poet_status poet_encoder_prepare(poet_tokenizer *t, const poet_grid *grid, bool latents);
 poet_status poet_decoder_prepare(poet_tokenizer *t, const poet_grid *grid);
 
+/* What the host has of a clip while it is encoded or decoded, besides its codes and frames. */
+size_t poet_encoder_bytes(const poet_tokenizer *t, const poet_grid *grid);
+size_t poet_decoder_bytes(const poet_tokenizer *t, const poet_grid *grid);
+
 /* ---- train_tokenizer.c ---- */
 
 /* The program of a training step. */

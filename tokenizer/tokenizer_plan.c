@@ -23,6 +23,7 @@ static poet_status plan_decoding(poet_tokenizer *twin, const void *work, poet_me
 {
     POET_TRY(poet_decoder_prepare(twin, work));
     poet_memory_add(out, twin->decoder);
+    out->host += poet_decoder_bytes(twin, work);
     return POET_OK;
 }
 
@@ -32,10 +33,23 @@ poet_status poet_tokenizer_plan_decoding(poet_tokenizer *tokenizer, const poet_g
     return plan(tokenizer->device, &tokenizer->config, plan_decoding, grid, out);
 }
 
-static poet_status plan_coding(poet_tokenizer *twin, const void *work, poet_memory *out)
+static poet_status plan_encoding(poet_tokenizer *twin, const void *work, poet_memory *out)
 {
     POET_TRY(poet_encoder_prepare(twin, work, false));
     poet_memory_add(out, twin->encoder);
+    out->host += poet_encoder_bytes(twin, work);
+    return POET_OK;
+}
+
+poet_status poet_tokenizer_plan_encoding(poet_tokenizer *tokenizer, const poet_grid *grid,
+                                         poet_memory *out)
+{
+    return plan(tokenizer->device, &tokenizer->config, plan_encoding, grid, out);
+}
+
+static poet_status plan_coding(poet_tokenizer *twin, const void *work, poet_memory *out)
+{
+    POET_TRY(plan_encoding(twin, work, out));
     return plan_decoding(twin, work, out);
 }
 

@@ -15,7 +15,9 @@ typedef struct nearest_job {
     float *distance;
 } nearest_job;
 
-enum { ROWS = 4 };
+/* So many groups of ROWS rows go through so many numbers of the codebook (256 kB) while these are in the cache: a large codebook does
+ * not come from memory for every group. */
+enum { ROWS = 4, GROUPS = 32, CACHED = 1 << 16 };
 
 /* Eight rows' best so far in each lane: panels come in ascending order, so that a strict comparison
  * keeps the lowest index. */
@@ -66,20 +68,34 @@ static void pick_lane(const best_codes *best, int32_t *index, float *distance)
     *distance = d[pick];
 }
 
-/* Groups of ROWS rows; a last group that would not be full begins earlier, and writes only its own. */
-static VEC void nearest_groups(const void *context, int64_t begin, int64_t end)
+/* The first row of a group; a last one that would not be full begins earlier. */
+static int64_t group_row(const nearest_job *j, int64_t group)
 {
-    const nearest_job *j = context;
+    return poet_min(group * ROWS, j->rows - ROWS);
+}
+
+/* At most GROUPS groups. A group that begins earlier writes only its own rows. */
+static VEC void nearest_some(const nearest_job *j, int64_t begin, int64_t end)
+{
+    best_codes best[GROUPS][ROWS];
+    int64_t step = CACHED / (PANEL * j->c) + 1;
+    for (int64_t i = 0; i < (end - begin) * ROWS; i++)
+        best[i / ROWS][i % ROWS] = (best_codes){{vf_all(INFINITY), vf_all(INFINITY)}, {{0}, {0}}};
+    for (int64_t first = 0; first < j->panels; first += step)
+        for (int64_t group = begin; group < end; group++)
+            for (int64_t panel = first; panel < poet_min(first + step, j->panels); panel++)
+                nearest_panel(j, j->z + group_row(j, group) * j->c, panel, best[group - begin]);
     for (int64_t group = begin; group < end; group++) {
-        int64_t row = poet_min(group * ROWS, j->rows - ROWS);
-        best_codes best[ROWS];
-        for (int i = 0; i < ROWS; i++)
-            best[i] = (best_codes){{vf_all(INFINITY), vf_all(INFINITY)}, {{0}, {0}}};
-        for (int64_t panel = 0; panel < j->panels; panel++)
-            nearest_panel(j, j->z + row * j->c, panel, best);
-        for (int i = (int)(group * ROWS - row); i < ROWS; i++)
-            pick_lane(&best[i], &j->index[row + i], &j->distance[row + i]);
+        int64_t row = group_row(j, group);
+        for (int64_t i = group * ROWS - row; i < ROWS; i++)
+            pick_lane(&best[group - begin][i], &j->index[row + i], &j->distance[row + i]);
     }
+}
+
+static void nearest_groups(const void *context, int64_t begin, int64_t end)
+{
+    for (int64_t group = begin; group < end; group += GROUPS)
+        nearest_some(context, group, poet_min(group + GROUPS, end));
 }
 
 /* Fewer than ROWS rows in all: one by one. */

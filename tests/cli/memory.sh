@@ -42,6 +42,10 @@ works encode "${data[@]}" -t model/tokenizer.safetensors -o train.ptok
 works encode "${data[@]}" -t model/tokenizer.safetensors -o heldout.ptok --split heldout-seen
 keeps_word train-generator train.ptok -t model/tokenizer.safetensors --heldout heldout.ptok --width 512 --layers 2 "${one[@]}" \
   -o model/generator.safetensors
+long=(synth:shapes --size 1024x1024 --frames 33 -n 1 -t large.safetensors --threads 1)
+keeps_word encode "${long[@]}" -o large.ptok
+keeps_word decode large.ptok -t large.safetensors --threads 1 -o large.mp4
+keeps_word encode large.mp4 -t large.safetensors --threads 1 -o again.ptok
 keeps_word generate "a red circle" --model ./model --threads 1 -o x.mp4 --enlarge 16
 
 refuses 1 "a lower --batch" train-tokenizer synth:shapes --size 1024x1024 --batch 4096 -o x.safetensors
