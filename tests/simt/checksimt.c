@@ -1,6 +1,7 @@
 /* checksimt: every operation that has a CUDA kernel, run as host code, against the reference.
  *
- *     checksimt [NAME...]   the named cases; all of them without a name, and then every operation must have a kernel
+ *     checksimt [NAME...]   the named cases, or all of an operation ("attention"); all there are without a name, and then
+ *                           every operation must have a kernel
  *     checksimt --missing   operations without a kernel; exit status 1 when there are any
  *
  * A case runs in four thread orders, which must give equal bits, and in memory of its own for each tensor: there nothing
@@ -115,6 +116,23 @@ static poet_status compare_case(const char *name)
     return POET_OK;
 }
 
+/* ---- which cases ---- */
+
+static const char *operation; /* what compare_family compares */
+
+static poet_status compare_family(const char *name)
+{
+    size_t length = strlen(operation);
+    bool is_of = strncmp(name, operation, length) == 0 && name[length] == ':';
+    return is_of ? compare_case(name) : POET_OK;
+}
+
+static poet_status compare_named(const char *name)
+{
+    operation = name;
+    return strchr(name, ':') ? compare_case(name) : op_for_all(compare_family);
+}
+
 /* ---- what is missing ---- */
 
 static int print_missing(void)
@@ -140,7 +158,7 @@ int main(int argc, char **argv)
         missing = print_missing();
     }
     for (int i = 1; i < argc && !status; i++)
-        status = compare_case(argv[i]);
+        status = compare_named(argv[i]);
     if (status)
         printf("%s\n", poet_error_message());
     printf("%d comparisons, %d failed; %d cases wait for kernels\n", comparisons, failures,

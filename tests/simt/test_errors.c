@@ -23,7 +23,7 @@ static void test_logits(void)
 {
     static const float settings[2][5] = {{1, 1, 0, 1, 0}, {1, 0, 0, 1, 0}};
     static const int32_t keys[2][4] = {{1, 2, 3, 4}, {5, 6, 7, 8}};
-    float logits[2][3] = {{-INFINITY, 2, -INFINITY}, {0, 0, 0}};
+    float logits[2][3] = {{-INFINITY, 2, -INFINITY}, {-0.0F, 0, 0}}; /* both zeros are one */
     int32_t code[2];
     rig r = rig_open(poet_cuda_table());
     poet_val x = poet_input(r.g, "logits", POET_F32, POET_SHAPE(2, 3));
@@ -38,12 +38,42 @@ static void test_logits(void)
     RIG_GET(&r, "code", code);
     CHECK_INT(code[0], 1);
     CHECK_INT(code[1], 0);
+    logits[0][0] = INFINITY;
+    RIG_SET(&r, "logits", logits);
+    CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "row 0 has a logit that is no number");
+    logits[0][0] = -INFINITY;
     logits[1][2] = -NAN;
     RIG_SET(&r, "logits", logits);
     CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "row 1 has a logit that is no number");
     logits[0][1] = -INFINITY;
     RIG_SET(&r, "logits", logits);
     CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "row 0 has");
+    rig_close(&r);
+}
+
+/* What no format holds: the rest of the clip goes on. */
+static void test_beyond(void)
+{
+    float x[5] = {0, INFINITY, -INFINITY, 3.4e38F, -3}, y[5];
+    uint8_t byte[5];
+    uint32_t all_ones = 0x7FFFFFFF; /* the largest NaN: rounded up it were -0 */
+    rig r = rig_open(poet_cuda_table());
+    poet_val in = poet_input(r.g, "x", POET_F32, POET_SHAPE(5));
+    poet_result(r.g, "y", poet_cast(r.g, poet_cast(r.g, in, POET_BF16), POET_F32));
+    poet_result(r.g, "bytes", poet_to_bytes(r.g, in));
+    rig_ready(&r);
+    memcpy(&x[0], &all_ones, sizeof all_ones);
+    RIG_SET(&r, "x", x);
+    RIG_RUN(&r);
+    RIG_GET(&r, "y", y);
+    RIG_GET(&r, "bytes", byte);
+    CHECK(isnan(y[0]));
+    CHECK(y[1] == INFINITY && y[2] == -INFINITY && y[3] == INFINITY);
+    CHECK_INT(byte[0], 0);
+    CHECK_INT(byte[1], 255);
+    CHECK_INT(byte[2], 0);
+    CHECK_INT(byte[3], 255);
+    CHECK_INT(byte[4], 0);
     rig_close(&r);
 }
 
@@ -106,6 +136,29 @@ static poet_val average(poet_graph *g, poet_val index)
     return poet_codebook_ema(g, codebook, total, number, z, index, step, 0.9F, 0, 1);
 }
 
+/* A row that its table lacks. */
+static void test_rows(bool puts)
+{
+    static const int32_t rows[] = {-1, 2, INT32_MAX};
+    rig r = rig_open(poet_cuda_table());
+    poet_val x = poet_state(r.g, "x", POET_BUFFER, POET_I32, POET_SHAPE(3, CODES), POET_ZEROS);
+    poet_val table = poet_state(r.g, "table", POET_BUFFER, POET_I32, POET_SHAPE(2, 2), POET_ZEROS);
+    poet_val values =
+        poet_state(r.g, "values", POET_BUFFER, POET_I32, POET_SHAPE(3, 2), POET_ZEROS);
+    poet_val row = poet_input(r.g, "row", POET_I32, POET_SHAPE(3));
+    poet_result(r.g, "y",
+                puts ? poet_scatter(r.g, x, table, row, values)
+                     : poet_gather(r.g, x, table, row, POET_NONE));
+    rig_ready(&r);
+    for (int i = 0; i < 3; i++) {
+        const int32_t wrong[3] = {1, rows[i], rows[i]};
+        RIG_SET(&r, "row", wrong);
+        CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG,
+                    "the index at 2 is outside its table");
+    }
+    rig_close(&r);
+}
+
 static void test_codes(poet_val (*build)(poet_graph *g, poet_val index), int32_t bad)
 {
     int32_t right[ROWS] = {0}, wrong[ROWS] = {0};
@@ -124,7 +177,10 @@ int main(void)
 {
     test_targets();
     test_logits();
+    test_beyond();
     test_numbers();
+    test_rows(false);
+    test_rows(true);
     test_codes(codes_to_values, -1);
     test_codes(codes_to_values, CODES);
     test_codes(pick, -1);

@@ -2,6 +2,7 @@
  * large for a test: here the tile and the slices of K are given. */
 #include "base/rng.h"
 #include "cuda/kernels/f16.h"
+#include "cuda/kernels/int8.h"
 #include "cuda/kernels/matmul.h"
 #include "tests/simt/device_memory.h"
 #include "tests/simt/device_under_test.h"
@@ -119,6 +120,28 @@ static void test_plans(void)
                 }
 }
 
+/* The same numbers have the same 8 bits, whatever they are read from. */
+static void test_int8_operands(void)
+{
+    enum { ROWS = 5 };
+
+    size_t bytes = poet_cuda_int8_bytes(ROWS, K);
+    void *device_a = on_device(a, sizeof a), *device_bf16 = on_device(a_bf16, sizeof a_bf16);
+    void *memory = on_device(NULL, bytes), *memory_bf16 = on_device(NULL, bytes);
+    poet_int8 to = poet_cuda_int8_in(memory, ROWS, K);
+    poet_int8 to_bf16 = poet_cuda_int8_in(memory_bf16, ROWS, K);
+    static char want[ROWS * (K + 8)], got[ROWS * (K + 8)];
+    CHECK(bytes <= sizeof want);
+    CHECK_INT(poet_cuda_to_int8(device_stream(), (poet_operand){.data = device_a}, K, &to), 0);
+    CHECK_INT(poet_cuda_to_int8(device_stream(), (poet_operand){.data = device_bf16, .bf16 = 1}, K,
+                                &to_bf16),
+              0);
+    to_host(want, memory, bytes);
+    to_host(got, memory_bf16, bytes);
+    CHECK(memcmp(got, want, bytes) == 0);
+    free_all(4, (void *[]){device_a, device_bf16, memory, memory_bf16});
+}
+
 /* Large results are cut into large tiles, small results of long sums into slices; nothing else has parts. */
 static void test_planner(void)
 {
@@ -142,6 +165,7 @@ int main(void)
     to_bf16(b, K * N, b_bf16);
     test_plans();
     test_f16_plans();
+    test_int8_operands();
     test_planner();
     device_end();
     return CHECK_RESULT();

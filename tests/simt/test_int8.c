@@ -4,8 +4,9 @@
 #include "compute/backend.h"
 #include "compute/program.h"
 #include "cuda/backend/cuda_table.h"
+#include "cuda/kernels/int8.h"
 #include "tests/simt/device_under_test.h"
-#include "tests/support/check.h"
+#include "tests/support/rig.h"
 
 #include <stdlib.h>
 
@@ -114,6 +115,8 @@ static void test_rows(int m)
     fill(p.a, m, 1, 3);
     for (int i = 0; i < N * K; i++)
         p.b[i] = sinf((float)i);
+    for (int k = 0; k < K; k++) /* nothing has no largest number to divide by */
+        p.a[k] = p.b[k] = 0;
     make(&p);
     CHECK(error_of(&p, true) <= 1);
 }
@@ -129,6 +132,19 @@ static void test_choice(int m, bool asked, bool rounds)
     setenv("POET_CUDA_WEIGHTS", asked ? "int8" : "f32", 1);
     make(&p);
     CHECK((error_of(&p, false) > 0.01) == rounds);
+}
+
+/* Which kernel a row of k numbers gets: sums of more terms than 32 bits hold are left to f32. */
+static void test_terms(int k, const char *how)
+{
+    rig r = rig_open(poet_cuda_table());
+    poet_val a = poet_input(r.g, "a", POET_F32, POET_SHAPE(1, k));
+    poet_val b = poet_param(r.g, "b", POET_SHAPE(2, k), POET_ONES);
+    poet_result(r.g, "y", poet_matmul(r.g, a, false, b, true, POET_NONE));
+    rig_ready(&r);
+    const poet_call *call = poet_program_call(r.program, 0);
+    CHECK_STR(r.device->backend->implementation(r.device, call), how);
+    rig_close(&r);
 }
 
 /* What is not a number stays visible. */
@@ -156,5 +172,8 @@ int main(void)
     test_choice(2, true, true);
     test_choice(2, false, false);
     test_choice(MOST, true, false);
+    setenv("POET_CUDA_WEIGHTS", "int8", 1);
+    test_terms(POET_INT8_MOST_TERMS, "rows int8");
+    test_terms(POET_INT8_MOST_TERMS + 1, "rows");
     return CHECK_RESULT();
 }

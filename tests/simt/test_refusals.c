@@ -43,6 +43,26 @@ static void check_indices(rig r)
     rig_close(&r);
 }
 
+/* Place 3 is the second slot of the second row. */
+static void test_slots(bool back)
+{
+    static const int32_t wrong[2 * B] = {0, V - 1, 2, V, -1, V}, good[2 * B] = {0, V - 1};
+    rig r = rig_open(poet_cuda_table());
+    poet_val table = poet_input(r.g, "table", POET_F32, POET_SHAPE(2, V, WIDTH));
+    poet_val index = poet_input(r.g, "index", POET_I32, POET_SHAPE(B, 2));
+    poet_wants_grad(r.g, table);
+    poet_val y = poet_embed(r.g, table, index);
+    if (back)
+        poet_graph_backward(r.g, poet_sum_to(r.g, y, POET_SCALAR));
+    poet_result(r.g, "y", back ? poet_grad(r.g, table) : y);
+    rig_ready(&r);
+    RIG_SET(&r, "index", wrong);
+    CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "the index at 3 is outside its table");
+    RIG_SET(&r, "index", good);
+    RIG_RUN(&r);
+    rig_close(&r);
+}
+
 static void test_lengths(void)
 {
     static const float qkv[B * T * 3 * WIDTH];
@@ -88,6 +108,27 @@ static void test_positions(int t)
         CHECK(keys[ROOM * WIDTH + i] == 1);
     RIG_SET(&r, "position", early);
     CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "row 2: its positions");
+    early[2] = 0; /* for the whole prefix alone */
+    RIG_SET(&r, "position", early);
+    CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "row 2: its positions");
+    rig_close(&r);
+}
+
+static void test_negative_position(void)
+{
+    static const float qkv[T * 3 * WIDTH];
+    static const int32_t position[1] = {-1};
+    rig r = rig_open(poet_cuda_table());
+    poet_shape cache = POET_SHAPE(1, ROOM, WIDTH);
+    poet_val in = poet_input(r.g, "qkv", POET_F32, POET_SHAPE(1, T, 3 * WIDTH));
+    poet_val k = poet_state(r.g, "keys", POET_CACHE, POET_F32, cache, POET_ONES);
+    poet_val v = poet_state(r.g, "values", POET_CACHE, POET_F32, cache, POET_ONES);
+    poet_val first = poet_input(r.g, "position", POET_I32, POET_SHAPE(1));
+    poet_result(r.g, "y", poet_attention_cached(r.g, in, k, v, first, POET_NONE, 1, 0));
+    rig_ready(&r);
+    RIG_SET(&r, "qkv", qkv);
+    RIG_SET(&r, "position", position);
+    CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "row 0: its positions");
     rig_close(&r);
 }
 
@@ -97,6 +138,32 @@ static void test_wide_heads(void)
     poet_val in = poet_input(r.g, "qkv", POET_F32, POET_SHAPE(1, 1, 3 * 129));
     poet_result(r.g, "y", poet_attention(r.g, in, POET_NONE, 1, 0));
     CHECK_FAILS(poet_program_create(r.g, &r.program), POET_ERR_UNSUPPORTED, "heads of 129 numbers");
+    r.g = NULL;
+    rig_close(&r);
+}
+
+static void test_bf16(void)
+{
+    rig r = rig_open(poet_cuda_table());
+    poet_val in = poet_input(r.g, "x", POET_BF16, POET_SHAPE(B));
+    poet_result(r.g, "y", poet_scale(r.g, in, 2));
+    CHECK_FAILS(poet_program_create(r.g, &r.program), POET_ERR_UNSUPPORTED,
+                "has no kernel for bf16; use f32");
+    r.g = NULL;
+    rig_close(&r);
+}
+
+static void test_bf16_cache(void)
+{
+    rig r = rig_open(poet_cuda_table());
+    poet_shape cache = POET_SHAPE(1, ROOM, WIDTH);
+    poet_val in = poet_input(r.g, "qkv", POET_F32, POET_SHAPE(1, 1, 3 * WIDTH));
+    poet_val k = poet_state(r.g, "keys", POET_CACHE, POET_BF16, cache, POET_ZEROS);
+    poet_val v = poet_state(r.g, "values", POET_CACHE, POET_BF16, cache, POET_ZEROS);
+    poet_val first = poet_input(r.g, "position", POET_I32, POET_SHAPE(1));
+    poet_result(r.g, "y", poet_attention_cached(r.g, in, k, v, first, POET_NONE, 1, 0));
+    CHECK_FAILS(poet_program_create(r.g, &r.program), POET_ERR_UNSUPPORTED,
+                "a cache in bf16; use f32");
     r.g = NULL;
     rig_close(&r);
 }
@@ -114,10 +181,15 @@ int main(void)
 {
     check_indices(rig_embed());
     check_indices(rig_embed_bwd());
+    test_slots(false);
+    test_slots(true);
     test_lengths();
     test_positions(1);
     test_positions(ROOM - PREFIX);
+    test_negative_position();
     test_wide_heads();
+    test_bf16();
+    test_bf16_cache();
     test_weights();
     return CHECK_RESULT();
 }

@@ -4,11 +4,13 @@
 
 #include <math.h>
 
+static const uint64_t seed = 0x9E3779B97F4A7C15; /* both halves count */
+
 #define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- element-wise ---- */
 
-/* m: 0 equal shapes, 1 (C), 2 (N,1), 3 a scalar. */
+/* m: 0 equal shapes, 1 (C), 2 (N,1), 3 a scalar, 4 every other of five dims. */
 static poet_shape second_shape(const op_case *c)
 {
     int64_t b = op_arg(c, 'b', 1), n = op_arg(c, 'n', 1), w = op_arg(c, 'c', 1);
@@ -16,13 +18,15 @@ static poet_shape second_shape(const op_case *c)
     case 1: return POET_SHAPE(w);
     case 2: return POET_SHAPE(n, 1);
     case 3: return POET_SCALAR;
+    case 4: return POET_SHAPE(b, 1, 2, 1, 3);
     default: return POET_SHAPE(b, n, w);
     }
 }
 
 static poet_shape first_shape(const op_case *c)
 {
-    return POET_SHAPE(op_arg(c, 'b', 1), op_arg(c, 'n', 1), op_arg(c, 'c', 1));
+    int64_t b = op_arg(c, 'b', 1), n = op_arg(c, 'n', 1), w = op_arg(c, 'c', 1);
+    return op_arg(c, 'm', 0) == 4 ? POET_SHAPE(b, n, 2, w, 3) : POET_SHAPE(b, n, w);
 }
 
 static void build_add(op_case *c)
@@ -79,11 +83,22 @@ static void build_straight_through(op_case *c)
 static void build_dropout(op_case *c)
 {
     poet_val x = op_real(c, "x", first_shape(c), 1);
-    poet_val step = op_codes(c, "step", POET_I32, POET_SHAPE(1), 0, 1000);
-    op_result_add(c, "y", poet_dropout(c->g, x, step, 0.3F, 77), 1);
+    poet_val step = op_codes(c, "step", POET_I32, POET_SHAPE(1), -1000, 1000);
+    op_result_add(c, "y", poet_dropout(c->g, x, step, 0.3F, seed), 1);
 }
 
-/* ---- layout ---- */
+/* ---- layout; m: 1, elements of two bytes, and of one beside them ---- */
+
+static poet_val halves(op_case *c, const char *name, poet_shape shape)
+{
+    poet_val x = op_real(c, name, shape, 1);
+    return op_arg(c, 'm', 0) ? poet_cast(c->g, x, POET_BF16) : x;
+}
+
+static poet_val bytes(op_case *c, const char *name, poet_shape shape)
+{
+    return op_codes(c, name, POET_U8, shape, 0, 256);
+}
 
 static void build_reshape(op_case *c)
 {
@@ -100,23 +115,38 @@ static void build_concat(op_case *c)
         char name[] = {'x', (char)('0' + i), 0};
         poet_shape s = first_shape(c);
         s.dim[axis] += i;
-        x[i] = op_real(c, name, s, 1);
+        x[i] = halves(c, name, s);
     }
-    op_result_add(c, "y", poet_concat(c->g, 3, x, axis - 3), 1);
+    op_result_add(c, "y", poet_cast(c->g, poet_concat(c->g, 3, x, axis - 3), POET_F32), 1);
+    if (!op_arg(c, 'm', 0))
+        return;
+    for (int i = 0; i < 3; i++) {
+        char name[] = {'u', (char)('0' + i), 0};
+        x[i] = bytes(c, name, *poet_val_shape(c->g, x[i]));
+    }
+    op_result_only(c, "v", poet_concat(c->g, 3, x, axis), 1);
 }
 
 static void build_slice(op_case *c)
 {
     int axis = (int)op_arg(c, 'a', 0);
-    poet_val x = op_real(c, "x", first_shape(c), 1);
-    op_result_add(c, "y", poet_slice(c->g, x, axis, op_arg(c, 'f', 0), op_arg(c, 'l', 1)), 1);
+    int64_t first = op_arg(c, 'f', 0), length = op_arg(c, 'l', 1);
+    poet_val x = halves(c, "x", first_shape(c));
+    op_result_add(c, "y", poet_cast(c->g, poet_slice(c->g, x, axis, first, length), POET_F32), 1);
+    if (op_arg(c, 'm', 0))
+        op_result_only(c, "v", poet_slice(c->g, bytes(c, "u", first_shape(c)), axis, first, length),
+                       1);
 }
 
 static void build_pad(op_case *c)
 {
-    poet_val x = op_real(c, "x", first_shape(c), 1);
-    poet_val y = poet_pad(c->g, x, (int)op_arg(c, 'a', 0), op_arg(c, 'f', 0), op_arg(c, 'l', 0));
-    op_result_add(c, "y", y, 1);
+    int axis = (int)op_arg(c, 'a', 0);
+    int64_t before = op_arg(c, 'f', 0), after = op_arg(c, 'l', 0);
+    poet_val x = halves(c, "x", first_shape(c));
+    op_result_add(c, "y", poet_cast(c->g, poet_pad(c->g, x, axis, before, after), POET_F32), 1);
+    if (op_arg(c, 'm', 0))
+        op_result_only(c, "v", poet_pad(c->g, bytes(c, "u", first_shape(c)), axis, before, after),
+                       1);
 }
 
 static void build_sum_to(op_case *c)
@@ -178,14 +208,15 @@ static void build_matmul(op_case *c)
     op_result_add(c, "y", poet_matmul(c->g, a, ta, b, tb, bias), k);
 }
 
-/* c channels in, o out, kernel k x s x s; z: bias. */
+/* c channels in, o out, kernel k x s x v, v as s where it is not said; z: bias. */
 static void build_conv3d(op_case *c)
 {
     int64_t b = op_arg(c, 'b', 1), t = op_arg(c, 't', 1), h = op_arg(c, 'h', 1);
     int64_t w = op_arg(c, 'w', 1), ci = op_arg(c, 'c', 1), co = op_arg(c, 'o', 1);
-    int64_t k = op_arg(c, 'k', 1), s = op_arg(c, 's', 1), taps = k * s * s;
+    int64_t k = op_arg(c, 'k', 1), s = op_arg(c, 's', 1), v = op_arg(c, 'v', s);
+    int64_t taps = k * s * v;
     poet_val x = op_real(c, "x", POET_SHAPE(b, t, h, w, ci), taps * co);
-    poet_val kernel = op_real(c, "w", POET_SHAPE(co, k, s, s, ci), b * t * h * w);
+    poet_val kernel = op_real(c, "w", POET_SHAPE(co, k, s, v, ci), b * t * h * w);
     poet_val bias =
         op_arg(c, 'z', 0) ? op_real(c, "bias", POET_SHAPE(co), b * t * h * w) : POET_NONE;
     op_result_add(c, "y", poet_conv3d(c->g, x, kernel, bias), taps * ci);
@@ -231,9 +262,11 @@ static void build_rotary(op_case *c)
 
 /* ---- attention: b rows, t positions, h heads of d, prefix p ---- */
 
+/* All of the prefix, about half of it, nearly none. */
 static double length_at(const op_case *c, int64_t row)
 {
-    return 1 + (double)((2 * row + 1) % op_arg(c, 'p', 1));
+    int64_t p = op_arg(c, 'p', 1);
+    return 1 + (double)((p - 1 + row * (p / 2 | 1)) % p);
 }
 
 /* 0 for unreal positions of the prefix, whose results nothing may use. */
@@ -357,17 +390,18 @@ static int64_t nearest_codes(const op_case *c)
     return op_arg(c, 'k', 1);
 }
 
+/* z: counts by mode, which zeros leave at 0 where no row has the code. */
 static void build_codebook_ema(op_case *c)
 {
     int64_t n = op_arg(c, 'n', 1), k = op_arg(c, 'k', 1), w = op_arg(c, 'c', 1);
     poet_val codebook = op_state(c, "codebook", POET_SHAPE(k, w), false);
     poet_val total = op_state(c, "total", POET_SHAPE(k, w), false);
-    poet_val count = op_state(c, "count", POET_SHAPE(k), true);
+    poet_val count = op_state(c, "count", POET_SHAPE(k), !op_arg(c, 'z', 0));
     poet_val z = op_real(c, "z", POET_SHAPE(n, w), 0);
     poet_val index = op_codes(c, "index", POET_I32, POET_SHAPE(n), 0, (k + 1) / 2);
-    poet_val step = op_codes(c, "step", POET_I32, POET_SHAPE(1), 0, 1000);
+    poet_val step = op_codes(c, "step", POET_I32, POET_SHAPE(1), -1000, 1000);
     float restart = (float)op_arg(c, 'r', 0) / 10;
-    poet_codebook_ema(c->g, codebook, total, count, z, index, step, 0.9F, restart, 5);
+    poet_codebook_ema(c->g, codebook, total, count, z, index, step, 0.9F, restart, seed);
 }
 
 static const int fsq_levels[] = {8, 5, 2, 3, 4, 7};
@@ -441,9 +475,10 @@ static double settings_at(const op_case *c, int64_t i)
 {
     static const double rows[][5] = {
         {1, 1, 0, 1, 0}, {2.5, 0.8, 5, 1, 0},    {1.5, 1.3, 0, 0.7, 0}, {1, 1, 0, 1, 0.1},
-        {3, 0, 0, 1, 0}, {2, 0.9, 7, 0.8, 0.05}, {1, 0.01, 0, 0.99, 0}};
+        {3, 0, 0, 1, 0}, {2, 0.9, 7, 0.8, 0.05}, {1, 0.01, 0, 0.99, 0}, {1, 9, 1, 1, 0},
+        {1, 9, 0, 0, 0}, {1, 9, 3, 1, 0},        {1, 9, 0, 1, 1}};
     (void)c;
-    return rows[i / 5 % 7][i % 5];
+    return rows[i / 5 % 11][i % 5];
 }
 
 static void build_sample(op_case *c)
@@ -451,7 +486,7 @@ static void build_sample(op_case *c)
     int64_t n = op_arg(c, 'n', 1), v = op_arg(c, 'v', 1);
     poet_val logits = op_real(c, "logits", POET_SHAPE(op_arg(c, 'u', 0) ? 2 * n : n, v), 0);
     poet_val settings = op_given(c, "settings", POET_F32, POET_SHAPE(n, 5), settings_at);
-    poet_val keys = op_codes(c, "keys", POET_I32, POET_SHAPE(n, 4), 0, 1 << 20);
+    poet_val keys = op_codes(c, "keys", POET_I32, POET_SHAPE(n, 4), INT32_MIN, INT32_MAX);
     op_result_add(c, "code", poet_sample(c->g, logits, settings, keys), 1);
 }
 
@@ -461,7 +496,8 @@ static void build_clip_factor(op_case *c)
 {
     poet_val x[] = {op_real(c, "x0", first_shape(c), 0), op_real(c, "x1", POET_SHAPE(17), 0),
                     op_real(c, "x2", POET_SCALAR, 0)};
-    poet_val norm, factor = poet_clip_factor(c->g, 3, x, 2, &norm);
+    float limit = (float)op_arg(c, 'l', 2);
+    poet_val norm, factor = poet_clip_factor(c->g, 3, x, limit, &norm);
     poet_shape s = first_shape(c);
     op_result_add(c, "factor", factor, poet_shape_count(&s));
     op_result_add(c, "norm", norm, poet_shape_count(&s));
@@ -480,7 +516,7 @@ static void build_adamw(op_case *c)
     poet_val v = op_state(c, "v", s, true), grad = op_real(c, "grad", s, 0);
     poet_val factor = op_positive(c, "factor", POET_SCALAR);
     poet_val hyper = op_given(c, "hyper", POET_F32, POET_SHAPE(2), hyper_at);
-    poet_adamw(c->g, param, grad, m, v, factor, hyper, 0.9F, 0.95F, 1e-8F, 0.1F, 0.5F);
+    poet_adamw(c->g, param, grad, m, v, factor, hyper, 0.9F, 0.95F, 0.01F, 0.1F, 0.5F);
 }
 
 static void build_momentum(op_case *c)
@@ -516,7 +552,8 @@ static void build_average(op_case *c)
 /* ---- the table ---- */
 
 #define BROADCASTS(op)                                                                             \
-    NAMES(op ":b2n17c5m0", op ":b3n5c33m1", op ":b2n17c3m2", op ":b1n5c17m3", op ":b1n1c1m0")
+    NAMES(op ":b2n17c5m0", op ":b3n5c33m1", op ":b2n17c3m2", op ":b1n5c17m3", op ":b1n1c1m0",      \
+          op ":b3n5c7m4")
 
 static const op_family families[] = {
     {POET_OP_ADD, build_add, BROADCASTS("add"),
@@ -540,12 +577,15 @@ static const op_family families[] = {
      .big = NAMES("dropout:b3n65c129"), .slope = OP_SMOOTH},
 
     {POET_OP_RESHAPE, build_reshape, NAMES("reshape:b3n5c17"), .slope = OP_SMOOTH},
-    {POET_OP_CONCAT, build_concat, NAMES("concat:b2n3c5a0", "concat:b2n3c5a1", "concat:b3n17c1a2"),
+    {POET_OP_CONCAT, build_concat,
+     NAMES("concat:b2n3c5a0", "concat:b2n3c5a1", "concat:b3n17c1a2", "concat:b2n3c5a1m1"),
      .big = NAMES("concat:b3n65c129a1", "concat:b3n65c129a2"), .slope = OP_SMOOTH},
     {POET_OP_SLICE, build_slice,
-     NAMES("slice:b5n3c17a0f1l3", "slice:b2n17c3a1f5l12", "slice:b2n3c33a2f32l1"),
+     NAMES("slice:b5n3c17a0f1l3", "slice:b2n17c3a1f5l12", "slice:b2n3c33a2f32l1",
+           "slice:b2n5c3a1f1l3m1"),
      .slope = OP_SMOOTH},
-    {POET_OP_PAD, build_pad, NAMES("pad:b2n3c17a0f1l3", "pad:b2n5c3a1f0l2", "pad:b2n3c5a2f3l0"),
+    {POET_OP_PAD, build_pad,
+     NAMES("pad:b2n3c17a0f1l3", "pad:b2n5c3a1f0l2", "pad:b2n3c5a2f3l0", "pad:b2n5c3a1f1l3m1"),
      .slope = OP_SMOOTH},
     {POET_OP_SUM_TO, build_sum_to, BROADCASTS("sum_to"),
      .big = NAMES("sum_to:b3n65c129m0", "sum_to:b3n65c129m1", "sum_to:b3n65c129m2",
@@ -568,14 +608,15 @@ static const op_family families[] = {
 
     {POET_OP_MATMUL, build_matmul,
      NAMES("matmul:m17k33n5z1", "matmul:m5k3n17x1", "matmul:m3k17n33y1z1", "matmul:m17k5n3x1y1",
-           "matmul:l3m5k17n5y1", "matmul:m2k33n17y1", "matmul:m6k33n17y1", "matmul:m1k1n1",
+           "matmul:l3m5k17n5y1", "matmul:m2k33n17y1", "matmul:m5k33n17y1", "matmul:m1k1n1",
            "matmul:m1k65n33y1", "matmul:m33k1n17z1"),
      .big = NAMES("matmul:m129k65n130z1", "matmul:m65k257n33x1", "matmul:m1k257n1025y1",
-                  "matmul:l3m33k64n192y1z1", "matmul:m4k256n64y1"),
+                  "matmul:l3m33k64n192y1z1", "matmul:m4k256n64y1", "matmul:m8k33n17y1"),
      .slope = OP_SMOOTH, .precise = true},
     {POET_OP_CONV3D, build_conv3d,
      NAMES("conv3d:b2t3h4w5c3o4k3s3z1", "conv3d:b1t5h3w3c5o3k3s1", "conv3d:b2t1h5w3c1o17k1s3z1",
-           "conv3d:b1t3h3w5c17o1k2s1z1", "conv3d:b1t2h1w1c3o5k1s1", "conv3d:b1t2h3w3c16o16k3s3z1"),
+           "conv3d:b1t3h3w5c17o1k2s1z1", "conv3d:b1t2h1w1c3o5k1s1", "conv3d:b1t2h3w3c16o16k3s3z1",
+           "conv3d:b1t3h5w4c3o2k2s1v3", "conv3d:b1t2h4w5c2o3k2s5v3z1"),
      .gradient = {POET_OP_CONV3D_DX, POET_OP_CONV3D_DW},
      .big = NAMES("conv3d:b2t3h9w10c16o32k3s3z1", "conv3d:b1t3h8w8c64o48k3s3",
                   "conv3d:b1t3h17w5c33o7k3s3z1", "conv3d:b2t2h8w8c64o64k1s1z1",
@@ -586,7 +627,8 @@ static const op_family families[] = {
      NAMES("group_norm:b2t3h3w5c6g3", "group_norm:b1t2h5w4c17g1a1", "group_norm:b2t1h1w3c8g4a1",
            "group_norm:b1t3h2w2c33g33", "group_norm:b2t1h1w1c514g2"),
      .gradient = {POET_OP_GROUP_NORM_BWD},
-     .big = NAMES("group_norm:b2t3h9w17c64g8a1", "group_norm:b1t3h17w17c33g11"),
+     .big = NAMES("group_norm:b2t3h9w17c64g8a1", "group_norm:b1t3h17w17c33g11",
+                  "group_norm:b1t257h1w3c4g2"),
      .slope = OP_SMOOTH},
     {POET_OP_RMS_NORM, build_rms_norm,
      NAMES("rms_norm:b2n5c17", "rms_norm:b1n3c33", "rms_norm:n17c3", "rms_norm:n17c1",
@@ -600,7 +642,8 @@ static const op_family families[] = {
     {POET_OP_ATTENTION, build_attention,
      NAMES("attention:b2t5h2d3", "attention:b3t7h1d5p3", "attention:b2t17h3d4p5",
            "attention:b2t5h1d8p5", "attention:b1t1h1d1", "attention:b1t33h2d17p1",
-           "attention:b5t3h1d33", "attention:b3t5h1d65", "attention:b1t18h1d65p2"),
+           "attention:b5t3h1d33", "attention:b3t5h1d65", "attention:b1t18h1d65p2",
+           "attention:b2t37h1d3p35", "attention:b2t19h1d128p17"),
      .gradient = {POET_OP_ATTENTION_BWD},
      .big = NAMES("attention:b2t65h2d32p17", "attention:b2t70h3d16", "attention:b5t4h2d24",
                   "attention:b2t150h2d48p24"),
@@ -610,7 +653,8 @@ static const op_family families[] = {
      NAMES("attention_cached:b2t5h2d3p5s9", "attention_cached:b3t1h2d5p3s17f4",
            "attention_cached:b2t3h1d8s33f17", "attention_cached:b1t1h3d17s5",
            "attention_cached:b2t1h4d16p3s33f3", "attention_cached:b2t9h1d33p2s13f2",
-           "attention_cached:b1t2h1d65s5f1"),
+           "attention_cached:b1t2h1d65s5f1", "attention_cached:b2t1h1d5p35s40f35",
+           "attention_cached:b2t35h1d5p35s40", "attention_cached:b1t9h1d128s13f2"),
      .big = NAMES("attention_cached:b3t1h4d32p17s129f90", "attention_cached:b2t17h2d32p17s65",
                   "attention_cached:b2t33h2d16p3s65f17"),
      .precise = true, .large = 10, .slack = 100},
@@ -635,7 +679,7 @@ static const op_family families[] = {
      .codes = nearest_codes, .worth = nearest_worth},
     {POET_OP_CODEBOOK_EMA, build_codebook_ema,
      NAMES("codebook_ema:n33k5c3r1", "codebook_ema:n17k33c5r3", "codebook_ema:n5k3c17",
-           "codebook_ema:n33k5c40"),
+           "codebook_ema:n33k5c40", "codebook_ema:n5k17c3z1"),
      .big = NAMES("codebook_ema:n257k65c16r1"), .slope = OP_FIXED},
     {POET_OP_FSQ, build_fsq, NAMES("fsq:n17c6", "fsq:n5c1", "fsq:n17c6m1"),
      .gradient = {POET_OP_FSQ_BWD}, .big = NAMES("fsq:n257c5", "fsq:n257c6m1"),
@@ -655,7 +699,8 @@ static const op_family families[] = {
      .gradient = {POET_OP_CROSS_ENTROPY_BWD},
      .big = NAMES("cross_entropy:n65v1025", "cross_entropy:n257v33"), .slope = OP_SMOOTH,
      .large = 100, .slack = 100},
-    {POET_OP_LFQ_ENTROPY, build_lfq_entropy, NAMES("lfq_entropy:b2n17c5", "lfq_entropy:n1c3"),
+    {POET_OP_LFQ_ENTROPY, build_lfq_entropy,
+     NAMES("lfq_entropy:b2n17c5", "lfq_entropy:n1c3", "lfq_entropy:n513c3"),
      .gradient = {POET_OP_LFQ_ENTROPY_BWD}, .big = NAMES("lfq_entropy:b3n65c17"),
      .slope = OP_SMOOTH, .large = 10, .slack = 100},
 
@@ -663,7 +708,8 @@ static const op_family families[] = {
      NAMES("sample:n17v33u1", "sample:n7v5", "sample:n3v1", "sample:n33v65u1", "sample:n3v300u1"),
      .big = NAMES("sample:n14v1025u1"), .large = 10},
 
-    {POET_OP_CLIP_FACTOR, build_clip_factor, NAMES("clip_factor:b3n5c17", "clip_factor:c1"),
+    {POET_OP_CLIP_FACTOR, build_clip_factor,
+     NAMES("clip_factor:b3n5c17", "clip_factor:c1", "clip_factor:c5l0"),
      .big = NAMES("clip_factor:b3n65c129"), .slope = OP_FIXED},
     {POET_OP_ADAMW, build_adamw, NAMES("adamw:n17c33s1", "adamw:c5s1000"),
      .big = NAMES("adamw:n65c129s7"), .slope = OP_FIXED},
@@ -673,7 +719,7 @@ static const op_family families[] = {
      .big = NAMES("unit_norm:n65c129"), .slope = OP_FIXED},
     {POET_OP_DESCEND, build_descend, NAMES("descend:n17c33", "descend:c5"),
      .big = NAMES("descend:n65c129"), .slope = OP_FIXED},
-    {POET_OP_AVERAGE, build_average, NAMES("average:n17c33s3", "average:c5s1000"),
+    {POET_OP_AVERAGE, build_average, NAMES("average:n17c33s3", "average:c5s1000", "average:c5s0"),
      .big = NAMES("average:n65c129s7"), .slope = OP_FIXED},
 };
 
