@@ -47,7 +47,7 @@ done
 
 # encode: killed without warning, three times and with other numbers of threads, and stopped by Ctrl-C.
 works train-tokenizer "${data[@]}" "${small[@]}" --steps 1 --seed 9 -o other.safetensors
-clips=(synth:shapes --size 32 --frames 5 --clips 4000 -t whole.safetensors)
+clips=(synth:shapes --size 32 --frames 5 --clips 8000 -t whole.safetensors)
 works encode "${clips[@]}" -o whole.ptok
 works encode "${clips[@]}" -o whole-pictures.ptok --pictures 3
 
@@ -63,7 +63,7 @@ end_encode() {
   "$program" encode "${clips[@]}" -o "$output" --quiet "$@" >/dev/null 2>said &
   pid=$!
   await "$pid" grown "$output.partial" "$size" || true
-  sleep "0.$((RANDOM % 4))"
+  sleep "0.0$((RANDOM % 10))"
   kill "-$signal" "$pid" 2>/dev/null || true
   status=0
   { wait "$pid" || status=$?; } 2>/dev/null
@@ -83,9 +83,9 @@ done
 
 end_encode INT stopped.ptok
 if [ "$status" != 0 ]; then
-  grep -q "^pocketpoet: stopped after .* of 4000 clips; .* are kept in stopped.ptok.partial, and the same command goes on$" said ||
+  grep -q "^pocketpoet: stopped after .* of 8000 clips; .* are kept in stopped.ptok.partial, and the same command goes on$" said ||
     fail "Ctrl-C: status $status: $(cat said)"
-  refuses 1 "stopped.ptok.partial: was begun with 4000 clips of train of the data" encode "${clips[@]}" -o stopped.ptok -n 7
+  refuses 1 "stopped.ptok.partial: was begun with 8000 clips of train of the data" encode "${clips[@]}" -o stopped.ptok -n 7
   refuses 1 "stopped.ptok.partial: was begun with" encode "${clips[@]}" -o stopped.ptok --data-seed 2
   refuses 1 "stopped.ptok.partial: has clips in codes of the tokenizer" encode "${clips[@]}" -o stopped.ptok -t other.safetensors
 fi
