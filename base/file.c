@@ -281,11 +281,12 @@ static void move_others(const char *from, const char *to)
 {
     DIR *open = opendir(from);
     for (struct dirent *entry; open && (entry = readdir(open));) {
-        char *old = poet_path_join(from, entry->d_name), *new = poet_path_join(to, entry->d_name);
-        if (old && new &&access(new, F_OK) != 0)
-            (void)rename(old, new);
+        char *old = poet_path_join(from, entry->d_name);
+        char *other = poet_path_join(to, entry->d_name);
+        if (old && other && access(other, F_OK) != 0)
+            (void)rename(old, other);
         poet_free(old);
-        poet_free(new);
+        poet_free(other);
     }
     if (open)
         closedir(open);
