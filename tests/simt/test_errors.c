@@ -173,12 +173,36 @@ static void test_codes(poet_val (*build)(poet_graph *g, poet_val index), int32_t
     rig_close(&r);
 }
 
+/* What is no number in a later frame is not seen by earlier ones, not even times a weight of zero behind the last tap. */
+static void test_later_frame(void)
+{
+    enum { T = 3, SIDE = 5, C = 3, K = 2, FRAME = SIDE * SIDE };
+
+    float x[T * FRAME * C], y[T * FRAME * K];
+    rig r = rig_open(poet_cuda_table());
+    poet_val clip = poet_input(r.g, "x", POET_F32, POET_SHAPE(1, T, SIDE, SIDE, C));
+    poet_val w = poet_param(r.g, "w", POET_SHAPE(K, 3, 3, 3, C), POET_ONES);
+    poet_result(r.g, "y", poet_conv3d(r.g, clip, w, POET_NONE));
+    rig_ready(&r);
+    for (int i = 0; i < T * FRAME * C; i++)
+        x[i] = i < (T - 1) * FRAME * C ? 1 : NAN;
+    RIG_SET(&r, "x", x);
+    RIG_RUN(&r);
+    RIG_GET(&r, "y", y);
+    int finite = 0;
+    for (int i = 0; i < T * FRAME * K; i++)
+        finite += isfinite(y[i]) != 0;
+    CHECK_INT(finite, (T - 1) * FRAME * K);
+    rig_close(&r);
+}
+
 int main(void)
 {
     test_targets();
     test_logits();
     test_beyond();
     test_numbers();
+    test_later_frame();
     test_rows(false);
     test_rows(true);
     test_codes(codes_to_values, -1);

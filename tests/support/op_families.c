@@ -476,9 +476,9 @@ static double settings_at(const op_case *c, int64_t i)
     static const double rows[][5] = {
         {1, 1, 0, 1, 0}, {2.5, 0.8, 5, 1, 0},    {1.5, 1.3, 0, 0.7, 0}, {1, 1, 0, 1, 0.1},
         {3, 0, 0, 1, 0}, {2, 0.9, 7, 0.8, 0.05}, {1, 0.01, 0, 0.99, 0}, {1, 9, 1, 1, 0},
-        {1, 9, 0, 0, 0}, {1, 9, 3, 1, 0},        {1, 9, 0, 1, 1}};
+        {1, 9, 0, 0, 0}, {1, 9, 3, 1, 0},        {1, 9, 0, 1, 1},       {1, 1, 0, 0.5, 0}};
     (void)c;
-    return rows[i / 5 % 11][i % 5];
+    return rows[i / 5 % 12][i % 5];
 }
 
 static void build_sample(op_case *c)
@@ -573,7 +573,7 @@ static const op_family families[] = {
     {POET_OP_STOP_GRAD, build_stop_grad, NAMES("stop_grad:n5c3"), .slope = OP_STRAIGHT},
     {POET_OP_STRAIGHT_THROUGH, build_straight_through, NAMES("straight_through:n5c3"),
      .slope = OP_STRAIGHT},
-    {POET_OP_DROPOUT, build_dropout, NAMES("dropout:b3n17c33", "dropout:c5"),
+    {POET_OP_DROPOUT, build_dropout, NAMES("dropout:b3n17c33", "dropout:c5", "dropout:c1025"),
      .big = NAMES("dropout:b3n65c129"), .slope = OP_SMOOTH},
 
     {POET_OP_RESHAPE, build_reshape, NAMES("reshape:b3n5c17"), .slope = OP_SMOOTH},
@@ -705,7 +705,8 @@ static const op_family families[] = {
      .slope = OP_SMOOTH, .large = 10, .slack = 100},
 
     {POET_OP_SAMPLE, build_sample,
-     NAMES("sample:n17v33u1", "sample:n7v5", "sample:n3v1", "sample:n33v65u1", "sample:n3v300u1"),
+     NAMES("sample:n17v33u1", "sample:n7v5", "sample:n3v1", "sample:n33v65u1", "sample:n3v300u1",
+           "sample:n40v2"),
      .big = NAMES("sample:n14v1025u1"), .large = 10},
 
     {POET_OP_CLIP_FACTOR, build_clip_factor,
