@@ -34,7 +34,7 @@ static void watch(void *user, const poet_progress *progress)
 {
     stopwatch *w = user;
     double now = poet_seconds();
-    if (strcmp(progress->unit, "steps") != 0)
+    if (strcmp(progress->unit, "steps") != 0 || progress->done < 1)
         return;
     if (w->first == 0) {
         w->first = now;
