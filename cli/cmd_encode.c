@@ -14,9 +14,6 @@
 
 static const char *const splits[] = {"train", "heldout-seen", "heldout-unseen", NULL};
 
-/* What a clip of a token file can have. */
-enum { MOST_POSITIONS = 65535, MOST_CODES = 1 << 26 };
-
 typedef struct encode_run {
     const char *output, *model;
     int split, pictures, fit;
@@ -54,7 +51,8 @@ static poet_status plan(const encode_run *run, const poet_task *task, const poet
     char text[192];
     poet_memory memory;
     POET_TRY(poet_tokenizer_plan_encoding(run->tokenizer, grid, &memory));
-    memory.host += host + (size_t)fmin((double)poet_grid_codes(grid), MOST_CODES) * sizeof(int32_t);
+    memory.host += host + (size_t)fmin((double)poet_grid_codes(grid), POET_TOKFILE_MAX_CODES) *
+                              sizeof(int32_t);
     POET_TRY(poet_memory_check(run->device, &memory, memory.params + memory.buffers, "encode"));
     poet_task_info(task, "memory to encode: %s", poet_memory_text(&memory, text));
     return POET_OK;
@@ -170,8 +168,8 @@ static poet_status encode_stream(encode_run *run, const char *path, video_stream
     s->each = (size_t)poet_grid_codes(&grid);
     s->expected = info->duration * info->fps;
     POET_TRY(create_file(run, info->fps, NULL));
-    grid.t = s->expected > 0 ? (int)fmin(1 + s->expected / POET_PATCH_FRAMES, MOST_POSITIONS)
-                             : MOST_POSITIONS;
+    grid.t = s->expected > 0 ? (int)fmin(1 + s->expected / POET_PATCH_FRAMES, POET_TOKFILE_MAX_SIDE)
+                             : POET_TOKFILE_MAX_SIDE;
     POET_TRY(plan(run, s->task, &grid, source_bytes(info)));
     POET_TRY(poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width, next_frame,
                                           take_codes, s));

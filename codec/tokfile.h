@@ -27,6 +27,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of one clip: along each side of its grid, and in all. */
+enum { POET_TOKFILE_MAX_SIDE = 65535, POET_TOKFILE_MAX_CODES = 1 << 26 };
+
 typedef struct poet_tokfile_header {
     uint32_t codes;                     /* K, 1..2^31; codes are 0..K-1 */
     uint32_t levels;                    /* residual depth, 1..64 */

@@ -30,8 +30,8 @@ const char *poet_tokfile_header_flaw(const poet_tokfile_header *h)
 
 bool poet_tokfile_grid_fits(uint32_t t, uint32_t h, uint32_t w, uint32_t levels)
 {
-    const uint64_t most = POET_TOKFILE_MAX_CODES;
-    return t - 1 < 65535 && h - 1 < 65535 && w - 1 < 65535 && (uint64_t)t * h <= most / w &&
+    const uint64_t most = POET_TOKFILE_MAX_CODES, side = POET_TOKFILE_MAX_SIDE;
+    return t - 1 < side && h - 1 < side && w - 1 < side && (uint64_t)t * h <= most / w &&
            (uint64_t)t * h * w <= most / levels;
 }
 
