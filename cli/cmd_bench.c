@@ -4,6 +4,7 @@
 #include "cli/joules.h"
 #include "cli/output.h"
 #include "cli/pair.h"
+#include "cli/training.h"
 
 #include "base/memory.h"
 #include "base/rng.h"
@@ -61,7 +62,7 @@ static void prepare_training(const bench_run *run, poet_train_config *train, poe
                              stopwatch *w)
 {
     *task = (poet_task){.progress = watch, .stop = time_is_up, .user = w};
-    train->precision = run->device->backend->bf16 ? POET_BF16 : POET_F32;
+    train->precision = cli_precision_auto(run->device);
     train->optim.steps = 1000000;
     train->log_steps = 1;
     train->save_seconds = 1e9;

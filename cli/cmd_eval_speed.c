@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "cli/joules.h"
+#include "cli/training.h"
 #include "compute/backend.h"
 
 enum { STEP_CLIPS = 8, PROFILED_STEPS = 5 };
@@ -68,7 +69,7 @@ static poet_status profile_step(const cli_eval_run *run, clips *c, json_t *out)
     training.b = STEP_CLIPS;
     training.tokens = next_tokens;
     training.opaque = c;
-    training.train.precision = run->pair.device->backend->bf16 ? POET_BF16 : POET_F32;
+    training.train.precision = cli_precision_auto(run->pair.device);
     POET_TRY(poet_generator_profile_step(run->pair.generator, &training, PROFILED_STEPS, &profile));
     json_object_set_new(out, "step_seconds", json_real(profile.seconds));
     json_object_set_new(out, "softmax_share", json_real(profile.softmax / profile.seconds));

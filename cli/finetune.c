@@ -42,7 +42,7 @@ static void set_rates(const cli_finetune *finetune, poet_device *device, const c
     config->optim.warmup = steps / 10 < 20 ? steps / 10 : 20;
     config->optim.average = steps >= 100 ? 0.98F : 0;
     config->optim.steps = steps;
-    config->precision = device->backend->bf16 ? POET_BF16 : POET_F32;
+    config->precision = cli_precision_auto(device);
     config->checkpoint = checkpoint;
     config->task = finetune->task;
 }

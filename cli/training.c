@@ -12,11 +12,18 @@ enum { PRECISION_AUTO, PRECISION_F32, PRECISION_BF16 };
 
 const char *const cli_precisions[] = {"auto", "f32", "bf16", NULL};
 
+poet_dtype cli_precision_auto(const poet_device *device)
+{
+    return device->backend->bf16 ? POET_BF16 : POET_F32;
+}
+
 static poet_dtype precision_of(const cli_training *training, const poet_device *device)
 {
-    bool half = training->precision == PRECISION_BF16 ||
-                (training->precision == PRECISION_AUTO && device->backend->bf16);
-    return half ? POET_BF16 : POET_F32;
+    switch (training->precision) {
+    case PRECISION_F32: return POET_F32;
+    case PRECISION_BF16: return POET_BF16;
+    default: return cli_precision_auto(device);
+    }
 }
 
 bool cli_training_bf16(const cli_training *training)

@@ -22,6 +22,9 @@ extern const char *const cli_weight_types[];
 /* "auto", "f32", "bf16", NULL. */
 extern const char *const cli_precisions[];
 
+/* What products read unless an option says otherwise: bf16 where the device has it. */
+poet_dtype cli_precision_auto(const poet_device *device);
+
 /* Whether the finished model is stored in bf16. */
 bool cli_training_bf16(const cli_training *training);
 
