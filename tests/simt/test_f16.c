@@ -120,12 +120,6 @@ static void make(product *p)
     rig_close(&r);
 }
 
-/* What is not a number is larger than all. */
-static double larger(double a, double b)
-{
-    return a >= b ? a : b < INFINITY ? b : INFINITY;
-}
-
 /* The largest error; `relative`: in units of the sum of |a b|. */
 static double error_of(const product *p, bool relative)
 {
@@ -140,7 +134,7 @@ static double error_of(const product *p, bool relative)
                 size += fabs(term);
             }
             double error = fabs((double)p->y[row * N + column] - sum);
-            worst = larger(worst, relative ? error / size : error);
+            worst = check_larger(worst, relative ? error / size : error);
         }
     return worst;
 }

@@ -84,12 +84,6 @@ static void make(product *p)
     poet_device_close(device);
 }
 
-/* What is not a number is larger than all. */
-static double larger(double a, double b)
-{
-    return a >= b ? a : b < INFINITY ? b : INFINITY;
-}
-
 /* The largest error, in units of `bound` or of 1. */
 static double error_of(const product *p, bool in_bounds)
 {
@@ -97,7 +91,7 @@ static double error_of(const product *p, bool in_bounds)
     for (int row = 0; row < p->m; row++)
         for (int column = 0; column < N; column++) {
             double error = fabs((double)p->y[row * N + column] - exact(p, row, column));
-            worst = larger(worst, in_bounds ? error / bound(p, row, column) : error);
+            worst = check_larger(worst, in_bounds ? error / bound(p, row, column) : error);
         }
     return worst;
 }

@@ -79,6 +79,12 @@ static int check_failures, check_count;
         }                                                                                          \
     } while (0)
 
+/* Of two errors; what is not a number is larger than all. */
+static inline double check_larger(double a, double b)
+{
+    return a >= b ? a : b < INFINITY ? b : INFINITY;
+}
+
 #define CHECK_RESULT()                                                                             \
     (fprintf(stderr, "%d checks, %d failed\n", check_count, check_failures),                       \
      check_failures || !check_count)
