@@ -99,7 +99,7 @@ static poet_status compare_case(const char *name)
             variant v = {.backend = backends[i], .threads = 2, .mode = (op_mode)mode};
             if (!op_wants(&c, v.mode))
                 continue;
-            if (c.family->op != POET_OP_CAST || v.backend->bf16)
+            if (v.backend->bf16 || !op_case_halves(&c))
                 compare(name, &v);
             v.precision = POET_BF16;
             if (c.family->precise && v.backend->bf16)

@@ -90,6 +90,9 @@ struct op_case {
     poet_val loss;
 };
 
+/* Whether BF16 tensors are in it also where the graph's precision is F32. */
+bool op_case_halves(const op_case *c);
+
 /* All families; *count of them. */
 const op_family *op_families(int *count);
 

@@ -95,6 +95,13 @@ static poet_val halves(op_case *c, const char *name, poet_shape shape)
     return op_arg(c, 'm', 0) ? poet_cast(c->g, x, POET_BF16) : x;
 }
 
+bool op_case_halves(const op_case *c)
+{
+    poet_op op = c->family->op;
+    bool layout = op == POET_OP_CONCAT || op == POET_OP_SLICE || op == POET_OP_PAD;
+    return op == POET_OP_CAST || (layout && op_arg(c, 'm', 0));
+}
+
 static poet_val bytes(op_case *c, const char *name, poet_shape shape)
 {
     return op_codes(c, name, POET_U8, shape, 0, 256);
