@@ -20,6 +20,33 @@ void poet_cholesky_factor(double *matrix, int n)
     }
 }
 
+/* row i of b divided by the pivot, once the rows that come before it in the substitution are taken away. */
+static void divide_row(double *row, int columns, double pivot)
+{
+    for (int c = 0; c < columns; c++)
+        row[c] = pivot > 0 ? row[c] / pivot : 0;
+}
+
+static void subtract_row(double *row, const double *other, int columns, double times)
+{
+    for (int c = 0; c < columns; c++)
+        row[c] -= times * other[c];
+}
+
+void poet_cholesky_solve(const double *factor, int n, double *b, int columns)
+{
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < i; j++)
+            subtract_row(b + i * columns, b + j * columns, columns, factor[i * n + j]);
+        divide_row(b + i * columns, columns, factor[i * n + i]);
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        for (int j = i + 1; j < n; j++)
+            subtract_row(b + i * columns, b + j * columns, columns, factor[j * n + i]);
+        divide_row(b + i * columns, columns, factor[i * n + i]);
+    }
+}
+
 /* Makes elements (p,q) and (q,p) zero: rows and columns p and q turn by the angle of tangent t. */
 static void rotate(double *m, int n, int p, int q)
 {

@@ -7,6 +7,10 @@
  * column: such directions count for nothing. */
 void poet_cholesky_factor(double *matrix, int n);
 
+/* What poet_cholesky_factor made, and b (n,columns), row-major, which becomes X with L L' X = b; rows of zero pivots become
+ * zero. */
+void poet_cholesky_solve(const double *factor, int n, double *b, int columns);
+
 /* matrix (n,n), row-major, symmetric: its eigenvalues in out[n], in no order, by Jacobi's rotations (1846; the cyclic order of
  * Forsythe and Henrici 1960). The matrix is overwritten. */
 void poet_symmetric_eigenvalues(double *matrix, int n, double *out);

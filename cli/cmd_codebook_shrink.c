@@ -230,6 +230,8 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
                  "or for so many steps of each part"),
         CLI_LONG("count", 'n', &run->limit, 0, 1000000000, "N", "2000",
                  "at most so many clips; 0: all"),
+        CLI_INT("fit-decoder", 0, &run->fit_decoder, 0, 100000, "N", "400",
+                "of clips with pixels, the decoder's last layer is fitted on so many; 0: it stays"),
         CLI_INT("fit-clips", 0, &run->fit_clips, 0, 100000, "N", "384",
                 "of these, the generator's head is fitted on so many; 0: no fitting"),
         CLI_LONG("fit-rows", 0, &run->fit_rows, 64, 1 << 24, "N", "65536",
@@ -248,10 +250,11 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
         .description =
             "Makes models with fewer codes from a trained one, for the training clips of\n"
             "DATA or the clips of a token file: what these do not use is merged first.\n"
-            "For every size there is a folder with a tokenizer, a file\n"
-            "for 'codebook remap', and the generator, whose head is fitted so that a code\n"
-            "has the summed probability of those it stands for. The folder is a model like\n"
-            "any other. Nothing is trained, unless --finetune says so: then the decoder (on\n"
+            "For every size there is a folder with a tokenizer, whose decoder's last layer is\n"
+            "fitted to the new codes by least squares, a file for 'codebook remap', and the\n"
+            "generator, whose head is fitted so that a code has the summed probability of\n"
+            "those it stands for. The folder is a model like any other. Nothing is trained\n"
+            "by gradients, unless --finetune says so: then the decoder (on\n"
             "clips, half of the time) and the generator go on. Ctrl-C saves, in\n"
             "FOLDER.tmp; the same command goes on where it stopped. A folder has its name\n"
             "once the model in it is whole.\n"

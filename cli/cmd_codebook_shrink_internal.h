@@ -16,7 +16,7 @@ typedef struct cli_shrink {
     const char *spec; /* of the two what is shrunk for: the domain, where there is one */
     const char *output, *model, *tokenizer, *sizes_text, *heldout;
     int sizes[CLI_SHRINK_SIZES], n_sizes;
-    int method, distance, fit_clips, measure;
+    int method, distance, fit_clips, fit_decoder, measure;
     int64_t limit, fit_rows;
     uint64_t seed;
     cli_data data;

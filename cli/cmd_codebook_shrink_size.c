@@ -2,6 +2,7 @@
 #include "cli/cmd_codebook_shrink_internal.h"
 #include "cli/coverage_file.h"
 #include "cli/model_card.h"
+#include "cli/training.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -18,6 +19,7 @@ typedef struct result {
     poet_remap remap; /* its tree is the run's */
     poet_tokenizer *tokenizer;
     poet_generator *generator;
+    double mse, mse_fitted;                 /* of the decoder; mse 0: not fitted */
     poet_fit_result head, keep;             /* rows 0: not fitted */
     int64_t decoder_steps, generator_steps; /* of fine-tuning */
 } result;
@@ -70,6 +72,14 @@ static cli_finetune training_of(const cli_shrink *run, uint64_t fingerprint, con
     return finetune;
 }
 
+/* The tokenizer as it was stored, which may be rounded. */
+static poet_status read_back(const cli_shrink *run, const char *path, result *r)
+{
+    poet_tokenizer_destroy(r->tokenizer);
+    r->tokenizer = NULL;
+    return poet_tokenizer_load(run->pair.device, path, &r->tokenizer);
+}
+
 /* The tokenizer's decoder, trained; where there is a generator, in half of the time. */
 static poet_status finetune_decoder(const cli_shrink *run, const char *path, bool bf16, result *r)
 {
@@ -81,9 +91,7 @@ static poet_status finetune_decoder(const cli_shrink *run, const char *path, boo
     cli_finetune finetune = training_of(run, start, checkpoint);
     POET_TRY(cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels.dataset, path,
                                   bf16, &r->decoder_steps));
-    poet_tokenizer_destroy(r->tokenizer);
-    r->tokenizer = NULL; /* as it was stored, which may be rounded */
-    return poet_tokenizer_load(run->pair.device, path, &r->tokenizer);
+    return read_back(run, path, r);
 }
 
 /* What 'eval coverage' sets clips beside. Without pixels there are no latents, and it tells how to make one. */
@@ -102,6 +110,29 @@ static poet_status make_reference(const cli_shrink *run, const result *r, const 
     return status;
 }
 
+/* On training clips, before anything is trained. */
+static poet_status fit_decoder(const cli_shrink *run, result *r)
+{
+    int64_t clips = run->limit && run->limit < run->fit_decoder ? run->limit : run->fit_decoder;
+    if (!clips || !run->pixels.dataset || r->remap.map.kept == r->remap.map.codes)
+        return POET_OK;
+    poet_clip shape = poet_dataset_geometry(run->pixels.dataset);
+    cli_clips source = {.dataset = run->pixels.dataset, .seed = run->seed, .align = 1};
+    poet_decoder_fit fit = {.b = 1,
+                            .t = shape.t,
+                            .h = shape.h,
+                            .w = shape.w,
+                            .batches = (int)clips,
+                            .clips = cli_clips_next,
+                            .opaque = &source,
+                            .task = run->task};
+    poet_status status = poet_tokenizer_fit_decoder(r->tokenizer, &fit);
+    cli_clips_close(&source);
+    r->mse = fit.before;
+    r->mse_fitted = fit.after;
+    return status;
+}
+
 static poet_status make_tokenizer(const cli_shrink *run, result *r)
 {
     bool bf16;
@@ -110,8 +141,10 @@ static poet_status make_tokenizer(const cli_shrink *run, result *r)
     POET_TRY(poet_make_directory(r->model));
     POET_TRY(copy_texts(run, r->model));
     POET_TRY(poet_tokenizer_shrink(run->pair.tokenizer, &r->remap.map, &r->tokenizer));
+    POET_TRY(fit_decoder(run, r));
     name_file(r, "tokenizer", path);
     POET_TRY(poet_tokenizer_save(r->tokenizer, path, bf16, NULL, 0));
+    POET_TRY(read_back(run, path, r));
     if (run->pixels.dataset && cli_finetune_wanted(&run->finetune))
         POET_TRY(finetune_decoder(run, path, bf16, r));
     POET_TRY(make_reference(run, r, path));
@@ -209,6 +242,10 @@ static poet_status add_share(const cli_shrink *run, int kept, json_t *row)
 
 static void add_fit(const result *r, json_t *row)
 {
+    if (r->mse > 0) {
+        json_object_set_new(row, "decoder_mse_before", json_real(r->mse));
+        json_object_set_new(row, "decoder_mse_fitted", json_real(r->mse_fitted));
+    }
     if (!r->head.rows)
         return;
     json_object_set_new(row, "fit_rows", json_integer(r->head.rows));

@@ -56,8 +56,9 @@ typedef struct side {
     linear_path linear;
 } side;
 
-/* linear(x) + last(silu(norm(blocks(first(x))))), with last at zero in the beginning. */
-static poet_val half(poet_graph *g, const poet_tokenizer_config *config, const side *s, poet_val x)
+/* linear(x) + last(h), h = silu(norm(blocks(first(x)))), with last at zero in the beginning. */
+static poet_val half(poet_graph *g, const poet_tokenizer_config *config, const side *s, poet_val x,
+                     poet_val *hidden)
 {
     static const char *const names[] = {"block0", "block1", "block2", "block3", "block4",
                                         "block5", "block6", "block7", "block8", "block9"};
@@ -65,7 +66,7 @@ static poet_val half(poet_graph *g, const poet_tokenizer_config *config, const s
     poet_val h = poet_linear(g, "first", x, config->width, plain);
     for (int i = 0; i < s->blocks; i++)
         h = residual_block(g, names[i], h, s->time, config->frame_norms);
-    h = norm_silu(g, "norm", h, config->frame_norms);
+    *hidden = h = norm_silu(g, "norm", h, config->frame_norms);
     poet_val y = poet_add(g, s->linear(g, x, s->out), poet_linear(g, "last", h, s->out, silent));
     poet_scope_end(g);
     return y;
@@ -79,13 +80,21 @@ static int64_t patch_values(const poet_tokenizer_config *config)
 poet_val poet_encoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val patches)
 {
     side s = {"encoder", config->dim, config->encoder_blocks, config->encoder_time, kept_linear};
-    return half(g, config, &s, patches);
+    poet_val hidden;
+    return half(g, config, &s, patches, &hidden);
+}
+
+poet_val poet_decoder_build_hidden(poet_graph *g, const poet_tokenizer_config *config,
+                                   poet_val vectors, poet_val *hidden)
+{
+    side s = {"decoder", patch_values(config), config->decoder_blocks, KERNEL, learned_linear};
+    return half(g, config, &s, vectors, hidden);
 }
 
 poet_val poet_decoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val vectors)
 {
-    side s = {"decoder", patch_values(config), config->decoder_blocks, KERNEL, learned_linear};
-    return half(g, config, &s, vectors);
+    poet_val hidden;
+    return poet_decoder_build_hidden(g, config, vectors, &hidden);
 }
 
 int poet_encoder_context(const poet_tokenizer_config *config)

@@ -114,6 +114,28 @@ poet_status poet_shrink_map_distortion(const poet_codebook *book, const poet_shr
 poet_status poet_tokenizer_shrink(poet_tokenizer *tokenizer, const poet_shrink_map *map,
                                   poet_tokenizer **out);
 
+/* The decoder's last layer, patches = linear(vectors) + last(hidden), was trained for vectors of the old codes. Fitted anew, it
+ * is the one of the least squared error on these clips, by one look at each and no gradient through the network: with features
+ * f = (vectors, hidden, 1) and what is left of the patches, r = patches - decoded, its weights and biases change by
+ *
+ *     D = (sum of f f' + prior)^-1 sum of f r'        (ridge regression; Hoerl and Kennard 1970).
+ *
+ * The prior, on the diagonal, is what each feature has in 256 places; it keeps the layer as it was where clips are few. The
+ * first frame counts four times, as in training. Codes do not change. */
+typedef struct poet_decoder_fit {
+    int b, t, h, w; /* of a batch: clips, frames, pixels */
+    int batches;    /* above 0 */
+    poet_clips_fn clips;
+    void *opaque;
+    const poet_task *task;
+    double before,
+        after; /* out: mean squared error of a value of a patch, which are in -1..1, over all batches; after is what
+                             follows from the fit */
+} poet_decoder_fit;
+
+/* VQ alone. The tokenizer is as it was after a failure, or a stop. */
+poet_status poet_tokenizer_fit_decoder(poet_tokenizer *tokenizer, poet_decoder_fit *fit);
+
 /* A remap file: what turns token files of one tokenizer into those of the other (docs/formats.md). */
 typedef struct poet_remap {
     uint64_t from, to; /* fingerprints of the tokenizers */

@@ -24,6 +24,10 @@ struct poet_tokenizer {
 poet_val poet_encoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val patches);
 poet_val poet_decoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val vectors);
 
+/* The same, with what its last layer reads beside the vectors: hidden (B,t,h,w,width). */
+poet_val poet_decoder_build_hidden(poet_graph *g, const poet_tokenizer_config *config,
+                                   poet_val vectors, poet_val *hidden);
+
 /* How many earlier positions in time an output depends on. */
 int poet_encoder_context(const poet_tokenizer_config *config);
 int poet_decoder_context(const poet_tokenizer_config *config);

@@ -87,6 +87,18 @@ for method in kmeans least-used random nested; do
   [[ $stdout == *'"clips": 40'*'"out_of_codebook": 0.01'*'"psnr_loss": 0.0'* ]] || fail "the reference of $method-8: $stdout"
 done
 
+# With pixels the decoder's last layer is fitted; from codes, or when nobody wants it, it stays.
+works codebook shrink "${data[@]}" -t model/tokenizer.safetensors -k 6 -o fitted --json
+[[ $stdout == *'"decoder_mse_before": '*'"decoder_mse_fitted": '* ]] || fail "codebook shrink says nothing of the fit: $stdout"
+before=$(sed -n 's/.*"decoder_mse_before": \([0-9.]*\).*/\1/p' <<<"$stdout")
+after=$(sed -n 's/.*"decoder_mse_fitted": \([0-9.]*\).*/\1/p' <<<"$stdout")
+awk -v before="$before" -v after="$after" 'BEGIN { exit !(after > 0 && after < before) }' || fail "the fit made it worse: $stdout"
+works codebook shrink "${data[@]}" -t model/tokenizer.safetensors -k 6 -o kept --fit-decoder 0 --json
+[[ $stdout != *decoder_mse* ]] || fail "--fit-decoder 0: $stdout"
+works codebook shrink train.ptok -t model/tokenizer.safetensors -k 6 -o coded
+cmp -s kept-6/tokenizer.safetensors coded-6/tokenizer.safetensors || fail "a decoder was fitted on codes"
+cmp -s kept-6/tokenizer.safetensors fitted-6/tokenizer.safetensors && fail "the decoder was not fitted"
+
 # For a part of what the model was made for: what that never uses is gone, and how much of the rest that was is said.
 domain=(synth:shapes --size 32 --frames 5 --clips 3 --heldout-clips 8)
 works encode "${domain[@]}" -t model/tokenizer.safetensors -o domain.ptok
