@@ -13,8 +13,9 @@
 # and law.awk fits log K = a log P + b log C + c, with P the parameters that are no rows of a code and C the clips; Tao et al.
 # have a = 0.83. The cheapest cells come first, and all of seed 1 before any of seed 2. Interrupted at any moment, the same
 # command goes on; however it ends, it prints the fit of the cells there are. With MINUTES it ends by itself after so many, 0
-# for the fit alone. CODES, MODELS (width x layers), CLIPS, SEEDS, PATCH, TOKENIZER_STEPS, READER_STEPS, GENERATOR_STEPS and
-# MEASURE (held-out clips) make it another grid. Needs jq and gnuplot.
+# for the fit alone. CELLS=FILE.tsv takes over the cells of an earlier run, lines of its law.tsv. CODES, MODELS (width x
+# layers), CLIPS, SEEDS, PATCH, TOKENIZER_STEPS, READER_STEPS, GENERATOR_STEPS and MEASURE (held-out clips) make it another
+# grid. Needs jq and gnuplot.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -102,6 +103,16 @@ trap 'fit_law >&3' EXIT
 
 # ---- the grid ----
 
+# take_over FILE: each of its lines becomes a cell that is done.
+take_over() {
+  local n model parameters k seed psnr bits normalised frechet
+  while IFS=$'\t' read -r n model parameters k seed psnr bits normalised frechet; do
+    kept "$work/cells/$k-$model-$n-s$seed.json" jq -n --arg model "$model" \
+      "{codes: $k, clips: $n, \$model, seed: $seed, parameters: $parameters, psnr: $psnr, bits: $bits,
+        normalised: $normalised, frechet: $frechet}"
+  done <"$1"
+}
+
 # cell K WIDTHxLAYERS CLIPS SEED: a generator, what eval says of it, and its tensors.
 cell() {
   local k=$1 width=${2%x*} layers=${2#*x} n=$3 seed=$4 name=$1-$2-$3-s$4
@@ -132,6 +143,7 @@ cell() {
   rm -r "$model"
 }
 
+[ -z "${CELLS:-}" ] || take_over "$CELLS"
 stage "$work/reader.safetensors" poet train-reader "${data[@]}" -o "$work/reader.safetensors" \
   --steps "${READER_STEPS:-1000}"
 for seed in $(seq "${SEEDS:-2}"); do
