@@ -11,7 +11,7 @@
 
 static const char *const quantizers[] = {"vq", "fsq", "lfq", NULL};
 
-enum { REPORT_CLIPS = 64 };
+enum { REPORT_CLIPS = 128 };
 
 typedef struct tokenizer_run {
     cli_training training;

@@ -1,16 +1,30 @@
 #!/bin/bash
-# lpc.sh PROGRAM PEER.py CLIPS WORK [PYTHON]: real clips beside PyTorch, about nine hours on two quiet cores. CLIPS is a folder
-# with captions.jsonl that has the splits train and dev. Every measurement is a file in WORK: one that is there is not made
-# again, so that an interrupted run goes on. Ends with the table. PYTHON must have torch and numpy.
+# lpc.sh PROGRAM PEER.py CLIPS WORK [STAGE...]: real clips beside PyTorch, four hours on two quiet cores. CLIPS is a folder with
+# captions.jsonl that has the splits train and dev. Every measurement is a file in WORK: one that is there is not made again, so
+# that an interrupted run goes on. Ends with the table of what is there. Stages, all of them by default:
+#
+#   patch-4, patch-8   how long until the PSNR that the peer has after 15 minutes (half an hour each)
+#   hour               PSNR after an hour
+#   codes              what a fourfold codebook gains, from 64 to 4,096 (an hour)
+#   generator          bits of a clip after 20 minutes
+#
+# Both sides measure PSNR on the first 128 held-out clips. $PYTHON (python3) must have torch and numpy.
 set -euo pipefail
 
 program=$(realpath "$1")
 peer=$(realpath "$2")
 clips=$(realpath "$3")
 work=$4
-python=${5:-python3}
+shift 4
+stages=" ${*:-patch-4 patch-8 hour codes generator} "
+python=${PYTHON:-python3}
+sample=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../samples/models/sprites/tokenizer.safetensors")
 mkdir -p "$work"
 cd "$work"
+
+wanted() {
+  [[ $stages == *" $1 "* ]]
+}
 
 # once FILE COMMAND...: its output becomes the file, whole or not at all.
 once() {
@@ -19,12 +33,12 @@ once() {
   [ -e "$file" ] || { "$@" >"$file.part" && mv "$file.part" "$file"; }
 }
 
-# steps_for MINUTES COMMAND...: how many steps the command's training makes in that time, by a hundred of them.
+# steps_for MINUTES COMMAND...: how many steps the command's training makes in that time, by two hundred of them.
 steps_for() {
   local minutes=$1
   shift
   rm -f trial.jsonl trial.safetensors
-  "$@" -o trial.safetensors --metrics trial.jsonl --steps 100 --log-every 100 --quiet >&2
+  "$@" -o trial.safetensors --metrics trial.jsonl --steps 200 --log-every 100 --quiet >&2
   jq -s --argjson minutes "$minutes" '(map(.steps_per_s // empty) | last) * 60 * $minutes | floor' trial.jsonl
 }
 
@@ -38,8 +52,9 @@ train() {
   "$@" -o "$name.safetensors" --metrics "$name.jsonl" --steps "$steps" --report-every $((steps / 10)) --quiet
 }
 
-tokenizer=("$program" train-tokenizer clips --threads 2 --muon-rate 0.02 --average 0.998 --batch 4)
-last() { jq -s "map(.$1 // empty) | last" "$2.jsonl"; }
+tokenizer=("$program" train-tokenizer clips --threads 2 --muon-rate 0.02 --average 0.998)
+generator=("$program" train-generator --threads 2 -t "$sample" --width 256 --layers 4 --slot-width 128 --text 40
+  --average 0.998)
 
 peer_tokenizer() { # PATCH: dB after 15 minutes, the better of both precisions where the processor has both
   local dtype types=f32
@@ -49,34 +64,71 @@ peer_tokenizer() { # PATCH: dB after 15 minutes, the better of both precisions w
   done | sed -n 's/^final.*held-out \([0-9.]*\) dB.*/\1/p' | sort -g | tail -1
 }
 
-[ -e clips ] || "$program" import "$clips" -o clips --size 64x64 --frames 17 --quiet
-for split in train dev; do
-  [ -e $split.npy ] || "$python" "$(dirname "$peer")/clips_to_npy.py" "$clips/captions.jsonl" $split $split.npy
-done
+# encode NAME SPLIT [OPTION...]: tokens by the tokenizer of the sample model of characters.
+encode() {
+  local name=$1 split=$2
+  shift 2
+  [ -e "$name.ptok" ] || "$program" encode clips -t "$sample" -o "$name.ptok" --split "$split" --quiet "$@"
+}
 
+# ---- the stages ----
+
+[ -e clips ] || "$program" import "$clips" -o clips --size 64x64 --frames 17 --quiet
 for patch in 4 8; do
+  wanted patch-$patch || continue
+  for split in train dev; do
+    [ -e $split.npy ] || "$python" "$(dirname "$peer")/clips_to_npy.py" "$clips/captions.jsonl" $split $split.npy
+  done
   once peer-$patch.txt peer_tokenizer $patch
-  train 12 patch-$patch "${tokenizer[@]}" --patch $patch
+  train 12 patch-$patch "${tokenizer[@]}" --patch $patch --batch 8 --crop 32 --dim 32
 done
-train 60 hour "${tokenizer[@]}" --patch 4 --batch 16 --crop 32
-for k in 64 256 1024 4096; do
-  train 15 codes-$k "${tokenizer[@]}" --patch 4 --codes $k
-done
-[ -e train.ptok ] || "$program" encode clips -t hour.safetensors -o train.ptok --quiet
-[ -e heldout.ptok ] || "$program" encode clips -t hour.safetensors -o heldout.ptok --split heldout-unseen --quiet
-train 20 generator "$program" train-generator train.ptok -t hour.safetensors --heldout heldout.ptok --threads 2 \
-  --group 4 --width 256 --layers 4 --slot-width 128 --text 40 --batch 8 --average 0.998
+if wanted hour; then
+  train 60 hour "${tokenizer[@]}" --batch 8 --crop 32 --dim 32 --width 96 --encoder-blocks 2 --encoder-time 3
+fi
+if wanted codes; then
+  for k in 64 256 1024 4096; do
+    train 15 codes-$k "${tokenizer[@]}" --codes $k --batch 8 --crop 32 --dim 32
+  done
+fi
+if wanted generator; then
+  encode pictures train --pictures 17
+  encode pictures-heldout heldout-seen --pictures 17
+  encode tokens train
+  encode tokens-heldout heldout-seen
+  train 6 pictures "${generator[@]}" pictures.ptok --heldout pictures-heldout.ptok --rate 0.008 --muon-rate 0.015 \
+    --batch 32
+  train 14 generator "${generator[@]}" tokens.ptok --heldout tokens-heldout.ptok --rate 0.005 --muon-rate 0.012 \
+    --batch 8 --from pictures.safetensors
+fi
+
+# ---- the table ----
+
+# last KEY NAME: the key's last value in NAME.jsonl.
+last() {
+  jq -s "map(.$1 // empty) | last" "$2.jsonl"
+}
+
+# made NAME: whether NAME.safetensors is there, whole.
+made() {
+  [ -e "$1.safetensors" ]
+}
+
+# reached PATCH: the first report that has the peer's PSNR.
+reached() {
+  jq -s --argjson bar "$(cat "peer-$1.txt")" 'map(select(.psnr and .psnr >= $bar)) | first |
+    if . then "\(.seconds) s" else "not reached" end' -r "patch-$1.jsonl"
+}
 
 echo "| what | figure |"
 echo "| --- | --- |"
 for patch in 4 8; do
-  bar=$(cat peer-$patch.txt)
-  reached=$(jq -s --argjson bar "$bar" 'map(select(.psnr and .psnr >= $bar)) | first | .seconds // "not reached"' patch-$patch.jsonl)
-  echo "| patch $patch: PSNR of the peer after 15 minutes | $bar dB |"
-  echo "| patch $patch: reached by ours after (a report each 72 s) | $reached s; $(last psnr patch-$patch) dB after $(last seconds patch-$patch) s |"
+  made patch-$patch || continue
+  echo "| patch $patch: PSNR of the peer after 15 minutes | $(cat peer-$patch.txt) dB |"
+  echo "| patch $patch: reached by ours after (a report each 72 s) | $(reached $patch) |"
+  echo "| patch $patch: ours after $(last seconds patch-$patch) s | $(last psnr patch-$patch) dB |"
 done
-echo "| patch 4 after an hour | $(last psnr hour) dB |"
+! made hour || echo "| patch 4 after $(last seconds hour) s | $(last psnr hour) dB |"
 for k in 64 256 1024 4096; do
-  echo "| $k codes, 15 minutes: PSNR; codes used | $(last psnr codes-$k) dB; $(last codes_used codes-$k) |"
+  ! made codes-$k || echo "| $k codes, 15 minutes: PSNR; codes used | $(last psnr codes-$k) dB; $(last codes_used codes-$k) |"
 done
-echo "| generator after 20 minutes, 1,280 tokens of the tokenizer of an hour | $(last bits_per_clip generator) bits a clip |"
+! made generator || echo "| generator after 20 minutes, 1,280 codes a clip | $(last bits_per_clip generator) bits a clip |"
