@@ -2,7 +2,8 @@
 # samples/coverage-shifts.sh [FOLDER...]
 # Whether figures of eval coverage tell how much PSNR is lost: the sample model's tokenizer on held-out, mixed, unseen and
 # rescaled built-in clips, and on the videos of each FOLDER at three sizes, at most CLIPS (100) of each; then Spearman's rank
-# correlation of each figure with the loss. TOKENIZER names another tokenizer, trained on synth:shapes. Some minutes.
+# correlation of each figure with the loss. TOKENIZER names another tokenizer, beside what training saw (its .coverage.json) or else
+# training clips of synth:shapes. Some minutes.
 set -euo pipefail
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
