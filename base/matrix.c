@@ -20,7 +20,6 @@ void poet_cholesky_factor(double *matrix, int n)
     }
 }
 
-/* row i of b divided by the pivot, once the rows that come before it in the substitution are taken away. */
 static void divide_row(double *row, int columns, double pivot)
 {
     for (int c = 0; c < columns; c++)

@@ -89,9 +89,8 @@ static poet_status finetune_decoder(const cli_shrink *run, const char *path, boo
     name_checkpoint(r, "tokenizer", checkpoint);
     POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &start));
     cli_finetune finetune = training_of(run, start, checkpoint);
-    POET_TRY(cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels.dataset, path,
-                                  bf16, &r->decoder_steps));
-    return read_back(run, path, r);
+    return cli_finetune_decoder(&finetune, share, run->pair.device, run->pixels.dataset, path, bf16,
+                                &r->decoder_steps);
 }
 
 /* What 'eval coverage' sets clips beside. Without pixels there are no latents, and it tells how to make one. */
@@ -118,11 +117,10 @@ static poet_status fit_decoder(const cli_shrink *run, result *r)
         return POET_OK;
     poet_clip shape = poet_dataset_geometry(run->pixels.dataset);
     cli_clips source = {.dataset = run->pixels.dataset, .seed = run->seed, .align = 1};
-    poet_decoder_fit fit = {.b = 1,
-                            .t = shape.t,
+    poet_decoder_fit fit = {.t = shape.t,
                             .h = shape.h,
                             .w = shape.w,
-                            .batches = (int)clips,
+                            .count = (int)clips,
                             .clips = cli_clips_next,
                             .opaque = &source,
                             .task = run->task};
@@ -144,9 +142,9 @@ static poet_status make_tokenizer(const cli_shrink *run, result *r)
     POET_TRY(fit_decoder(run, r));
     name_file(r, "tokenizer", path);
     POET_TRY(poet_tokenizer_save(r->tokenizer, path, bf16, NULL, 0));
-    POET_TRY(read_back(run, path, r));
     if (run->pixels.dataset && cli_finetune_wanted(&run->finetune))
         POET_TRY(finetune_decoder(run, path, bf16, r));
+    POET_TRY(read_back(run, path, r));
     POET_TRY(make_reference(run, r, path));
     POET_TRY(poet_tokenizer_fingerprint(r->tokenizer, &r->remap.to));
     name_file(r, "remap", path);

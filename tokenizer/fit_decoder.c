@@ -19,7 +19,7 @@ typedef struct sums {
 typedef struct fitter {
     poet_tokenizer *tokenizer;
     poet_decoder_fit *fit;
-    int64_t places; /* of a batch */
+    int64_t places; /* of a clip */
     sums sums;
     float *buffer; /* a result of the program: the largest is (n,p) or (n,n) */
     uint8_t *frames;
@@ -34,8 +34,7 @@ static poet_status build(const fitter *s, poet_program **out)
     poet_graph *g = poet_graph_create(s->tokenizer->params);
     if (!g)
         return POET_ERR_NOMEM;
-    poet_val frames =
-        poet_input(g, "frames", POET_U8, POET_SHAPE(fit->b, fit->t, fit->h, fit->w, 3));
+    poet_val frames = poet_input(g, "frames", POET_U8, POET_SHAPE(1, fit->t, fit->h, fit->w, 3));
     poet_val patches = poet_patchify(g, frames, c->patch), hidden;
     poet_val codes = poet_quantizer_encode(g, c, poet_encoder_build(g, c, patches));
     poet_val vectors = poet_quantizer_decode(g, c, codes);
@@ -60,13 +59,12 @@ static poet_status add_result(fitter *s, poet_program *program, const char *name
     return POET_OK;
 }
 
-static poet_status add_batch(fitter *s, poet_program *program, int batch)
+static poet_status add_clip(fitter *s, poet_program *program, int clip)
 {
     sums *m = &s->sums;
     double mse = 0;
-    POET_TRY(poet_task_advance(s->fit->task, "fit the decoder", batch, s->fit->batches,
-                               s->fit->b == 1 ? "clips" : "batches"));
-    POET_TRY(s->fit->clips(s->fit->opaque, batch, s->fit->b, s->frames));
+    POET_TRY(poet_task_advance(s->fit->task, "fit the decoder", clip, s->fit->count, "clips"));
+    POET_TRY(s->fit->clips(s->fit->opaque, clip, 1, s->frames));
     POET_TRY(poet_program_set_by_name(program, "frames", s->frames, s->frame_bytes));
     POET_TRY(poet_program_run(program));
     POET_TRY(add_result(s, program, "ff", m->ff, m->n * m->n));
@@ -134,8 +132,8 @@ static poet_status collect(fitter *s)
     poet_program *program;
     POET_TRY(build(s, &program));
     poet_status status = POET_OK;
-    for (int i = 0; i < s->fit->batches && !status; i++)
-        status = add_batch(s, program, i);
+    for (int i = 0; i < s->fit->count && !status; i++)
+        status = add_clip(s, program, i);
     poet_program_destroy(program);
     return status;
 }
@@ -174,8 +172,8 @@ static poet_status describe(poet_tokenizer *tokenizer, poet_decoder_fit *fit, fi
     *s = (fitter){.tokenizer = tokenizer, .fit = fit};
     m->n = (size_t)c->dim + (size_t)c->width + 1;
     m->p = (size_t)POET_PATCH_FRAMES * (size_t)c->patch * (size_t)c->patch * 3;
-    s->places = (int64_t)fit->b * grid.t * grid.h * grid.w;
-    s->frame_bytes = (size_t)fit->b * (size_t)fit->t * (size_t)fit->h * (size_t)fit->w * 3;
+    s->places = (int64_t)grid.t * grid.h * grid.w;
+    s->frame_bytes = (size_t)fit->t * (size_t)fit->h * (size_t)fit->w * 3;
     m->ff = poet_calloc(m->n * m->n, sizeof *m->ff);
     m->fr = poet_calloc(m->n * m->p, sizeof *m->fr);
     s->buffer = poet_alloc(m->n * (m->n > m->p ? m->n : m->p) * sizeof *s->buffer);

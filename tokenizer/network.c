@@ -56,7 +56,8 @@ typedef struct side {
     linear_path linear;
 } side;
 
-/* linear(x) + last(h), h = silu(norm(blocks(first(x)))), with last at zero in the beginning. */
+/* linear(x) + last(h), h = silu(norm(blocks(first(x)))), with last at zero in the beginning. hidden: h,
+ * where it is wanted. */
 static poet_val half(poet_graph *g, const poet_tokenizer_config *config, const side *s, poet_val x,
                      poet_val *hidden)
 {
@@ -66,7 +67,9 @@ static poet_val half(poet_graph *g, const poet_tokenizer_config *config, const s
     poet_val h = poet_linear(g, "first", x, config->width, plain);
     for (int i = 0; i < s->blocks; i++)
         h = residual_block(g, names[i], h, s->time, config->frame_norms);
-    *hidden = h = norm_silu(g, "norm", h, config->frame_norms);
+    h = norm_silu(g, "norm", h, config->frame_norms);
+    if (hidden)
+        *hidden = h;
     poet_val y = poet_add(g, s->linear(g, x, s->out), poet_linear(g, "last", h, s->out, silent));
     poet_scope_end(g);
     return y;
@@ -80,8 +83,7 @@ static int64_t patch_values(const poet_tokenizer_config *config)
 poet_val poet_encoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val patches)
 {
     side s = {"encoder", config->dim, config->encoder_blocks, config->encoder_time, kept_linear};
-    poet_val hidden;
-    return half(g, config, &s, patches, &hidden);
+    return half(g, config, &s, patches, NULL);
 }
 
 poet_val poet_decoder_build_hidden(poet_graph *g, const poet_tokenizer_config *config,
@@ -93,8 +95,7 @@ poet_val poet_decoder_build_hidden(poet_graph *g, const poet_tokenizer_config *c
 
 poet_val poet_decoder_build(poet_graph *g, const poet_tokenizer_config *config, poet_val vectors)
 {
-    poet_val hidden;
-    return poet_decoder_build_hidden(g, config, vectors, &hidden);
+    return poet_decoder_build_hidden(g, config, vectors, NULL);
 }
 
 int poet_encoder_context(const poet_tokenizer_config *config)

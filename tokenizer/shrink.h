@@ -123,17 +123,16 @@ poet_status poet_tokenizer_shrink(poet_tokenizer *tokenizer, const poet_shrink_m
  * The prior, on the diagonal, is what each feature has in 256 places; it keeps the layer as it was where clips are few. The
  * first frame counts four times, as in training. Codes do not change. */
 typedef struct poet_decoder_fit {
-    int b, t, h, w; /* of a batch: clips, frames, pixels */
-    int batches;    /* above 0 */
+    int t, h, w; /* of a clip: frames, pixels */
+    int count;   /* of clips, above 0; they are asked for one by one, by steps 0..count-1 */
     poet_clips_fn clips;
     void *opaque;
     const poet_task *task;
-    double before,
-        after; /* out: mean squared error of a value of a patch, which are in -1..1, over all batches; after is what
-                             follows from the fit */
+    /* Out: mean squared error of a patch's values, -1..1, over all clips; after: as it follows from the fit. */
+    double before, after;
 } poet_decoder_fit;
 
-/* VQ alone. The tokenizer is as it was after a failure, or a stop. */
+/* POET_ERR_INTERRUPTED when the task is stopped, which leaves the tokenizer as it was. */
 poet_status poet_tokenizer_fit_decoder(poet_tokenizer *tokenizer, poet_decoder_fit *fit);
 
 /* A remap file: what turns token files of one tokenizer into those of the other (docs/formats.md). */

@@ -2,21 +2,11 @@
 #include "base/memory.h"
 #include "compute/backend.h"
 #include "tests/support/check.h"
-#include "tests/support/clips.h"
+#include "tests/unit/tokenizer/small_training.h"
 #include "tokenizer/shrink.h"
 #include "tokenizer/tokenizer_internal.h"
 
-enum { T = 5, H = 16, W = 16, CLIP = T * H * W * 3, BATCH = 4, BATCHES = 40, CODES = 2 * 4 * 4 };
-
-static poet_status next_clips(void *opaque, int64_t step, int b, uint8_t *frames)
-{
-    int *asked = opaque;
-    if (asked)
-        ++*asked;
-    for (int i = 0; i < b; i++)
-        support_draw_clip((uint64_t)(step * b + i), T, H, W, frames + (size_t)i * CLIP);
-    return POET_OK;
-}
+enum { CLIP = T * PIXELS, CLIPS = 160, CODES = 2 * 4 * 4 };
 
 static poet_tokenizer *trained(poet_device *device)
 {
@@ -28,51 +18,38 @@ static poet_tokenizer *trained(poet_device *device)
     c.decoder_blocks = 1;
     CHECK_OK(poet_tokenizer_config_check(&c));
     CHECK_OK(poet_tokenizer_create(device, &c, 4, &t));
-    poet_tokenizer_training r = poet_tokenizer_training_defaults();
-    r.t = T;
-    r.h = H;
-    r.w = W;
-    r.start_clips = 40;
-    r.clips = next_clips;
-    r.train.optim.steps = 20;
-    r.train.optim.warmup = 5;
+    poet_tokenizer_training r = training_of(20, NULL, NULL);
     CHECK_OK(poet_tokenizer_train(t, &r, NULL));
     return t;
 }
 
-static poet_decoder_fit fit_of(int batches, int *asked, const poet_task *task)
+static poet_decoder_fit fit_of(int count, int *asked, const poet_task *task)
 {
-    return (poet_decoder_fit){.b = BATCH,
-                              .t = T,
-                              .h = H,
-                              .w = W,
-                              .batches = batches,
-                              .clips = next_clips,
-                              .opaque = asked,
-                              .task = task};
+    return (poet_decoder_fit){
+        .t = T, .h = H, .w = W, .count = count, .clips = next_clips, .opaque = asked, .task = task};
 }
 
 /* Over the clips of the fit, from values between -1 and 1 that are neither rounded nor clamped, the first frame four times. */
 static double error_of(poet_tokenizer *t)
 {
     const poet_tokenizer_config *c = poet_tokenizer_get_config(t);
-    static uint8_t frames[BATCH * CLIP];
+    static uint8_t frames[CLIP];
     poet_program *program;
     double sum = 0;
     poet_graph *g = poet_graph_create(poet_tokenizer_params(t));
-    poet_val input = poet_input(g, "frames", POET_U8, POET_SHAPE(BATCH, T, H, W, 3));
+    poet_val input = poet_input(g, "frames", POET_U8, POET_SHAPE(1, T, H, W, 3));
     poet_val patches = poet_patchify(g, input, c->patch);
     poet_val codes = poet_quantizer_encode(g, c, poet_encoder_build(g, c, patches));
     poet_val back = poet_decoder_build(g, c, poet_quantizer_decode(g, c, codes));
     poet_result(g, "mse", poet_mse(g, back, patches));
     CHECK_OK(poet_program_create(g, &program));
-    for (int i = 0; i < BATCHES; i++) {
+    for (int i = 0; i < CLIPS; i++) {
         float mse;
-        CHECK_OK(next_clips(NULL, i, BATCH, frames));
+        CHECK_OK(next_clips(NULL, i, 1, frames));
         CHECK_OK(poet_program_set_by_name(program, "frames", frames, sizeof frames));
         CHECK_OK(poet_program_run(program));
         CHECK_OK(poet_program_get_by_name(program, "mse", &mse, sizeof mse));
-        sum += (double)mse / BATCHES;
+        sum += (double)mse / CLIPS;
     }
     poet_program_destroy(program);
     return sum;
@@ -115,9 +92,9 @@ static void test_fit(poet_device *device)
     double spoilt = error_of(t);
     CHECK(spoilt > 1.2 * trained_error);
 
-    poet_decoder_fit fit = fit_of(BATCHES, &asked, NULL);
+    poet_decoder_fit fit = fit_of(CLIPS, &asked, NULL);
     CHECK_OK(poet_tokenizer_fit_decoder(t, &fit));
-    CHECK(asked == BATCHES);
+    CHECK(asked == CLIPS);
     double fitted = error_of(t);
     CHECK_CLOSE(fit.before, spoilt, 1e-4 * spoilt);
     CHECK_CLOSE(fit.after, fitted, 1e-4 * fitted);
@@ -125,7 +102,7 @@ static void test_fit(poet_device *device)
     encode(t, after);
     CHECK(!memcmp(before, after, sizeof before));
 
-    fit = fit_of(BATCHES, NULL, NULL);
+    fit = fit_of(CLIPS, NULL, NULL);
     CHECK_OK(poet_tokenizer_fit_decoder(t, &fit));
     CHECK_CLOSE(error_of(t), fitted, 0.05 * fitted); /* the prior gave way a little */
     CHECK(error_of(t) <= fitted * (1 + 1e-5));
@@ -137,7 +114,6 @@ static void test_prior(poet_device *device)
 {
     poet_tokenizer *few = trained(device), *many = trained(device);
     poet_decoder_fit fit = fit_of(1, NULL, NULL);
-    fit.b = 1;
     CHECK_OK(poet_tokenizer_fit_decoder(few, &fit));
     double all = error_of(many);
     CHECK(error_of(few) < 1.05 * all);
@@ -156,11 +132,12 @@ static void test_stop(poet_device *device)
     double before = error_of(t);
     int asked = 0, looks = 0;
     poet_task task = {.stop = stop, .user = &looks};
-    poet_decoder_fit fit = fit_of(BATCHES, &asked, &task);
-    CHECK_FAILS(poet_tokenizer_fit_decoder(t, &fit), POET_ERR_INTERRUPTED, "stopped after 2 of 40");
+    poet_decoder_fit fit = fit_of(CLIPS, &asked, &task);
+    CHECK_FAILS(poet_tokenizer_fit_decoder(t, &fit), POET_ERR_INTERRUPTED,
+                "stopped after 2 of 160");
     CHECK(asked == 2);
     CHECK(error_of(t) == before);
-    fit = fit_of(BATCHES, NULL, NULL);
+    fit = fit_of(CLIPS, NULL, NULL);
     fit.w = W + 1;
     CHECK_FAILS(poet_tokenizer_fit_decoder(t, &fit), POET_ERR_ARG, "17");
     poet_tokenizer_destroy(t);

@@ -2,22 +2,14 @@
 #include "base/memory.h"
 #include "compute/backend.h"
 #include "tests/support/check.h"
-#include "tests/support/clips.h"
+#include "tests/unit/tokenizer/small_training.h"
 #include "tokenizer/shrink.h"
 #include "tokenizer/tokenizer_internal.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { T = 5, H = 16, W = 16, PIXELS = H * W * 3, HELD_OUT = 1000 };
-
-static poet_status next_clips(void *opaque, int64_t step, int b, uint8_t *frames)
-{
-    (void)opaque;
-    for (int i = 0; i < b; i++)
-        support_draw_clip((uint64_t)(step * b + i) % 100, T, H, W, frames + (size_t)i * T * PIXELS);
-    return POET_OK;
-}
+enum { HELD_OUT = 1000 };
 
 static poet_tokenizer_config small(poet_quantizer quantizer, int levels)
 {
@@ -34,24 +26,6 @@ static poet_tokenizer_config small(poet_quantizer quantizer, int levels)
     }
     CHECK_OK(poet_tokenizer_config_check(&c));
     return c;
-}
-
-static poet_tokenizer_training training_of(int64_t steps, poet_task *task, const char *checkpoint)
-{
-    poet_tokenizer_training r = poet_tokenizer_training_defaults();
-    r.t = T;
-    r.h = H;
-    r.w = W;
-    r.start_clips = 40;
-    r.clips = next_clips;
-    r.train.optim.steps = steps;
-    r.train.optim.warmup = 10;
-    r.train.optim.rate = 2e-3F;
-    r.train.optim.average = 0.9F;
-    r.train.save_seconds = 1e9;
-    r.train.checkpoint = checkpoint;
-    r.train.task = task;
-    return r;
 }
 
 /* Mean squared error on clips that were not trained on, and how many codes they use. */
