@@ -8,6 +8,7 @@
 #include "tokenizer/tokenizer.h"
 
 #include <string.h>
+#include <unistd.h>
 
 typedef struct sweep_command {
     sweep_plan plan;
@@ -59,6 +60,11 @@ static void note_failure(sweep_command *run, const sweep_cell *cell)
     run->n_failed++;
 }
 
+static bool is_open(const sweep_plan *plan, int index)
+{
+    return index >= 0 && !sweep_cell_done(plan, &plan->cells[index]);
+}
+
 /* Makes a cell. One whose command fails is noted and left, and so are those that need it: a night is not lost for one. */
 static poet_status try_cell(sweep_command *run, int index, bool wait, bool *made)
 {
@@ -66,7 +72,8 @@ static poet_status try_cell(sweep_command *run, int index, bool wait, bool *made
     const sweep_cell *cell = &plan->cells[index];
     bool busy;
     *made = false;
-    if (run->n_failed && cell->needs >= 0 && !sweep_cell_done(plan, &plan->cells[cell->needs]))
+    if (run->n_failed &&
+        (is_open(plan, cell->needs) || is_open(plan, sweep_cell_features(plan, cell))))
         return POET_OK;
     poet_status status = sweep_run(plan, index, wait, run->task, &busy);
     if (status == POET_ERR_DEVICE) {
@@ -93,7 +100,7 @@ static poet_status run_next(sweep_command *run)
     const sweep_plan *plan = &run->plan;
     bool made = false;
     for (int i = 0; i < plan->n_cells && !made; i++)
-        if (!sweep_cell_done(plan, &plan->cells[i]))
+        if (is_open(plan, i))
             POET_TRY(try_cell(run, i, false, &made));
     return POET_OK;
 }
@@ -127,11 +134,14 @@ static poet_status report(sweep_command *run, json_t *out)
 {
     const sweep_plan *plan = &run->plan;
     sweep_rows rows;
-    int done = 0;
+    int done = 0, file;
+    bool busy;
+    POET_TRY(sweep_lock(plan, "report", true, &file, &busy)); /* others draw the same plots */
     poet_status status = sweep_rows_load(plan, &rows);
     if (!status)
         status = sweep_write(plan, &rows, run->task);
     sweep_rows_free(&rows);
+    close(file);
     POET_TRY(status);
     for (int i = 0; i < plan->n_cells; i++)
         done += sweep_cell_done(plan, &plan->cells[i]);
@@ -194,7 +204,7 @@ static poet_status parse(cli_context *context, sweep_command *run, int argc, cha
         CLI_INT("captions", 0, &p->captions, 0, 1000000, "N", "100", "as for eval"),
         CLI_INT("distribution", 0, &p->compared, 0, 1000000, "N", "256", "as for eval"),
         CLI_DOUBLE("speed", 0, &p->speed_seconds, 0, 3600, "SECONDS", "5", "as for eval"),
-        CLI_TEXT("cell", 0, &run->cell, "NAME", NULL, "make this cell alone, and what it needs"),
+        CLI_TEXT("cell", 0, &run->cell, "CELL", NULL, "make this cell alone, and what it needs"),
         CLI_FLAG("next", 0, &run->next, "make the first cell that nobody is at work on"),
         CLI_FLAG("list", 0, &run->list, "name all cells, and which are done"),
         CLI_DATA_ROWS(&p->data),

@@ -236,6 +236,12 @@ int sweep_plan_find(const sweep_plan *plan, const char *name)
     return -1;
 }
 
+int sweep_cell_features(const sweep_plan *plan, const sweep_cell *cell)
+{
+    bool measured = plan->feature_steps && cell->method != SWEEP_FEATURES;
+    return measured ? sweep_plan_find(plan, sweep_methods[SWEEP_FEATURES].name) : -1;
+}
+
 void sweep_cell_result(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room)
 {
     snprintf(path, room, "%s/cells/%s.json", plan->folder, cell->name);

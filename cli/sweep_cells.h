@@ -97,6 +97,9 @@ int sweep_whole_bits(int codes);
 /* The index of a cell by its name; -1: none. */
 int sweep_plan_find(const sweep_plan *plan, const char *name);
 
+/* The index of the cell whose network this one is measured with; -1: none. */
+int sweep_cell_features(const sweep_plan *plan, const sweep_cell *cell);
+
 /* FOLDER/cells/NAME.json, which is there when the cell is done; and FOLDER/models/NAME, where it is made. */
 void sweep_cell_result(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);
 void sweep_cell_folder(const sweep_plan *plan, const sweep_cell *cell, char *path, size_t room);

@@ -371,23 +371,28 @@ static poet_status make(const sweep_plan *plan, int index, const char *folder,
                         const poet_task *task)
 {
     const sweep_cell *cell = &plan->cells[index];
+    int features = sweep_cell_features(plan, cell);
+    bool busy;
     sweep_steps steps;
     POET_TRY(poet_make_directory(folder));
     poet_status status = sweep_steps_create(plan, index, &steps);
-    for (int s = 0; s < steps.n && !status; s++)
-        status = run_step(&steps.step[s], folder, task);
+    for (int s = 0; s < steps.n && !status; s++) {
+        if (s == steps.n - 1 &&
+            features >= 0) /* measures, which is when the network must be there */
+            status = sweep_run(plan, features, true, task, &busy);
+        if (!status)
+            status = run_step(&steps.step[s], folder, task);
+    }
     if (!status)
         status = write_result(plan, cell, &steps, folder);
     sweep_steps_free(&steps);
     return status;
 }
 
-/* The lock goes with the process that holds it, however that ends. */
-static poet_status lock(const sweep_plan *plan, const sweep_cell *cell, bool wait, int *file,
-                        bool *busy)
+poet_status sweep_lock(const sweep_plan *plan, const char *name, bool wait, int *file, bool *busy)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/locks/%s", plan->folder, cell->name);
+    snprintf(path, sizeof path, "%s/locks/%s", plan->folder, name);
     *busy = false;
     *file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*file < 0)
@@ -404,17 +409,21 @@ poet_status sweep_run(const sweep_plan *plan, int index, bool wait, const poet_t
                       bool *busy)
 {
     const sweep_cell *cell = &plan->cells[index];
+    int file, features = sweep_cell_features(plan, cell);
     char folder[PATH_MAX];
-    int file;
     *busy = false;
     if (sweep_cell_done(plan, cell))
         return POET_OK;
+    if (features >=
+        0) /* first, as it may fail; one that is made elsewhere is waited for when the cell is measured */
+        POET_TRY(sweep_run(plan, features, wait, task, busy));
+    *busy = false;
     if (cell->needs >= 0)
         POET_TRY(sweep_run(plan, cell->needs, wait, task, busy));
     if (*busy)
         return POET_OK;
     sweep_cell_folder(plan, cell, folder, sizeof folder);
-    POET_TRY(lock(plan, cell, wait, &file, busy));
+    POET_TRY(sweep_lock(plan, cell->name, wait, &file, busy));
     if (*busy)
         return POET_OK;
     poet_status status = POET_OK;

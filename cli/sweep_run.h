@@ -14,6 +14,10 @@
  * names what differs. What is there is replaced while nothing was made with it. */
 poet_status sweep_open(const sweep_plan *plan);
 
+/* Takes a lock of the folder, which goes with the process that holds it, however that ends; closing *file gives it back. One that another
+ * process has is waited for, or with wait false left alone: *busy. */
+poet_status sweep_lock(const sweep_plan *plan, const char *name, bool wait, int *file, bool *busy);
+
 /* Makes a cell, if it is not done, and first what it needs. A cell that another process is at work on is waited for, or
  * with wait false left alone: *busy. POET_ERR_DEVICE when a command failed: it has said why. */
 poet_status sweep_run(const sweep_plan *plan, int index, bool wait, const poet_task *task,

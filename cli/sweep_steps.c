@@ -158,6 +158,8 @@ static void shrink(sweep_steps *steps, const sweep_plan *plan, const sweep_cell 
     add_device(steps, plan);
     if (sweep_methods[cell->method].finetune) {
         add_data(steps, plan);
+        add_option(steps, "fit-decoder",
+                   0); /* no other cell has it: the difference is the training */
         add_option(steps, "finetune-steps", plan->finetune_steps);
     } else {
         add_word(steps, "%s/train.ptok", whole);

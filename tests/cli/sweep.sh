@@ -70,6 +70,10 @@ kill_when() {
   [ -e "$file" ] || fail "there was no $file"
 }
 
+# A cell alone in a new folder: first the network that it is measured with.
+works "${sweep[@]}" "${small_grid[@]}" -o alone --cell retrained-8-s1
+[ "$(ls alone/cells)" = "$(printf '%s\n' features.json retrained-8-s1.json)" ] || fail "--cell made $(ls alone/cells)"
+
 mkdir whole killed
 cd whole
 works "${sweep[@]}" "${small_grid[@]}"
