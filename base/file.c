@@ -118,9 +118,14 @@ poet_status poet_output_create(const char *path, poet_output **out)
         poet_output_destroy(o);
         return POET_ERR_NOMEM;
     }
-    if (poet_is_directory(path)) {
+    struct stat there;
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
         poet_output_destroy(o);
-        return POET_FAIL(POET_ERR_IO, "%s: is a directory; a file name is wanted", path);
+        return POET_FAIL(POET_ERR_IO,
+                         S_ISDIR(there.st_mode)
+                             ? "%s: is a directory; a file name is wanted"
+                             : "%s: is a device or a pipe, which a file would take the place of",
+                         path);
     }
     snprintf(o->temporary, room, "%s.%ld.tmp", path, (long)getpid());
     o->stream = fopen(o->temporary, "wb");
@@ -276,14 +281,21 @@ void poet_remove_directory(const char *path)
     nftw(path, remove_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS);
 }
 
+static bool is_listed(const char *name, const char *const *list)
+{
+    while (*list && strcmp(*list, name) != 0)
+        list++;
+    return *list;
+}
+
 /* Moves the entries of a directory into another, as far as that has none of the same name and it can be done. */
-static void move_others(const char *from, const char *to)
+static void move_others(const char *from, const char *to, const char *const *own)
 {
     DIR *open = opendir(from);
     for (struct dirent *entry; open && (entry = readdir(open));) {
         char *old = poet_path_join(from, entry->d_name);
         char *other = poet_path_join(to, entry->d_name);
-        if (old && other && access(other, F_OK) != 0)
+        if (old && other && access(other, F_OK) != 0 && !is_listed(entry->d_name, own))
             (void)rename(old, other);
         poet_free(old);
         poet_free(other);
@@ -292,14 +304,14 @@ static void move_others(const char *from, const char *to)
         closedir(open);
 }
 
-poet_status poet_place_directory(const char *from, const char *to)
+poet_status poet_place_directory(const char *from, const char *to, const char *const *own)
 {
     if (rename(from, to) == 0)
         return POET_OK;
     if ((errno != ENOTEMPTY && errno != EEXIST) ||
         renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) != 0)
         return io_error(to, "cannot be put in place");
-    move_others(from, to);
+    move_others(from, to, own);
     poet_remove_directory(from);
     return POET_OK;
 }

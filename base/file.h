@@ -54,8 +54,8 @@ void poet_remove_directory(const char *path);
 
 /* Gives a directory whose files are all there the name `to`, in its own file system. One that has that name already is replaced at
  * once: at every moment `to` is one of the two as a whole. Files of the old one that the new one does not have are kept, and are moved
- * there afterwards. */
-poet_status poet_place_directory(const char *from, const char *to);
+ * there afterwards, but for those with a name in `own` (NULL at its end). */
+poet_status poet_place_directory(const char *from, const char *to, const char *const *own);
 
 bool poet_is_directory(const char *path);
 bool poet_is_file(const char *path);

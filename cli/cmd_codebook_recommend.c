@@ -309,8 +309,8 @@ static json_t *curve_json(const recommend_run *run, double law)
     for (int i = 0; i < run->n; i++) {
         const row *r = &run->rows[i];
         json_t *point =
-            json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:i}", "codes", r->codes, "psnr",
-                      r->psnr.mean, "loss", r->loss.mean, "loss_interval", r->loss.interval,
+            json_pack("{s:i, s:f, s:f, s:o, s:f, s:f, s:i}", "codes", r->codes, "psnr",
+                      r->psnr.mean, "loss", r->loss.mean, "loss_interval", cli_interval(&r->loss),
                       "bits_per_clip", r->bits, "samples_per_code", r->samples, "used", r->used);
         if (law > 0)
             json_object_set_new(point, "of_law", json_real(r->codes / law));
@@ -328,9 +328,12 @@ static json_t *curve_table(const recommend_run *run, double law)
                                  law > 0 ? "   of law" : "");
     for (int i = 0; i < run->n && at < sizeof text; i++) {
         const row *r = &run->rows[i];
-        at += (size_t)snprintf(text + at, sizeof text - at,
-                               "%8d %9.2f %8.2f ± %5.2f %10.0f %12.0f %8d", r->codes, r->psnr.mean,
-                               r->loss.mean, r->loss.interval, r->bits, r->samples, r->used);
+        char interval[32] = "        "; /* of a single clip */
+        if (r->loss.n > 1)
+            snprintf(interval, sizeof interval, " ± %5.2f", r->loss.interval);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%8d %9.2f %8.2f%s %10.0f %12.0f %8d",
+                               r->codes, r->psnr.mean, r->loss.mean, interval, r->bits, r->samples,
+                               r->used);
         if (law > 0 && at < sizeof text)
             at += (size_t)snprintf(text + at, sizeof text - at, "%9.2f", r->codes / law);
         if (at < sizeof text)

@@ -19,6 +19,7 @@ typedef struct result {
     poet_remap remap; /* its tree is the run's */
     poet_tokenizer *tokenizer;
     poet_generator *generator;
+    int fitted_clips;                       /* by the decoder */
     double mse, mse_fitted;                 /* of the decoder; mse 0: not fitted */
     poet_fit_result head, keep;             /* rows 0: not fitted */
     int64_t decoder_steps, generator_steps; /* of fine-tuning */
@@ -109,12 +110,14 @@ static poet_status make_reference(const cli_shrink *run, const result *r, const 
     return status;
 }
 
-/* On training clips, before anything is trained. */
+/* On training clips, before anything is trained; on none of them twice, which would pass for more than there are. */
 static poet_status fit_decoder(const cli_shrink *run, result *r)
 {
     int64_t clips = run->limit && run->limit < run->fit_decoder ? run->limit : run->fit_decoder;
     if (!clips || !run->pixels.dataset || r->remap.map.kept == r->remap.map.codes)
         return POET_OK;
+    uint64_t there = poet_dataset_count(run->pixels.dataset, POET_SPLIT_TRAIN);
+    clips = there < (uint64_t)clips ? (int64_t)there : clips;
     poet_clip shape = poet_dataset_geometry(run->pixels.dataset);
     cli_clips source = {.dataset = run->pixels.dataset, .seed = run->seed, .align = 1};
     poet_decoder_fit fit = {.t = shape.t,
@@ -126,6 +129,7 @@ static poet_status fit_decoder(const cli_shrink *run, result *r)
                             .task = run->task};
     poet_status status = poet_tokenizer_fit_decoder(r->tokenizer, &fit);
     cli_clips_close(&source);
+    r->fitted_clips = fit.count;
     r->mse = fit.before;
     r->mse_fitted = fit.after;
     return status;
@@ -241,6 +245,7 @@ static poet_status add_share(const cli_shrink *run, int kept, json_t *row)
 static void add_fit(const result *r, json_t *row)
 {
     if (r->mse > 0) {
+        json_object_set_new(row, "decoder_clips", json_integer(r->fitted_clips));
         json_object_set_new(row, "decoder_mse_before", json_real(r->mse));
         json_object_set_new(row, "decoder_mse_fitted", json_real(r->mse_fitted));
     }
@@ -257,21 +262,25 @@ static void add_fit(const result *r, json_t *row)
     json_object_set_new(row, "keep_nats_least", json_real(r->keep.least));
 }
 
-static poet_status mean_bits(poet_generator *generator, const poet_shrink_map *exact,
-                             const cli_domain *clips, const int32_t *codes, poet_mean *out)
+static poet_status mean_bits(const cli_shrink *run, poet_generator *generator,
+                             const poet_shrink_map *exact, const cli_domain *clips,
+                             const int32_t *codes, poet_mean *out)
 {
-    double *bits = poet_alloc((size_t)clips->n * sizeof *bits);
-    const char *const *captions = (const char *const *)clips->captions;
-    poet_status status = bits ? POET_OK : POET_ERR_NOMEM;
-    if (!status)
-        status =
-            exact ? poet_generator_score_merged(generator, exact, clips->n, codes, captions, bits)
-                  : poet_generator_score(generator, clips->n, codes, captions, bits);
+    enum { CHUNK = 32 };
+
     *out = (poet_mean){0};
-    for (int i = 0; i < clips->n && !status; i++)
-        poet_mean_add(out, bits[i]);
-    poet_free(bits);
-    return status;
+    for (int64_t at = 0; at < clips->n; at += CHUNK) {
+        double bits[CHUNK];
+        int n = clips->n - at < CHUNK ? (int)(clips->n - at) : CHUNK;
+        const int32_t *some = codes + at * poet_grid_codes(&clips->grid);
+        const char *const *captions = (const char *const *)clips->captions + at;
+        POET_TRY(exact ? poet_generator_score_merged(generator, exact, n, some, captions, bits)
+                       : poet_generator_score(generator, n, some, captions, bits));
+        for (int i = 0; i < n; i++)
+            poet_mean_add(out, bits[i]);
+        POET_TRY(poet_task_advance(run->task, "score", at + n, clips->n, "clips"));
+    }
+    return POET_OK;
 }
 
 /* The held-out clips as they are remapped without their pixels. */
@@ -281,9 +290,9 @@ static poet_status measure_remapped(const cli_shrink *run, const result *r, json
     cli_domain clips;
     poet_mean bits, exact;
     POET_TRY(remap_domain(old, &r->remap.map, &clips));
-    poet_status status = mean_bits(r->generator, NULL, &clips, clips.codes, &bits);
+    poet_status status = mean_bits(run, r->generator, NULL, &clips, clips.codes, &bits);
     if (!status)
-        status = mean_bits(run->pair.generator, &r->remap.map, old, old->codes, &exact);
+        status = mean_bits(run, run->pair.generator, &r->remap.map, old, old->codes, &exact);
     poet_free(clips.codes);
     POET_TRY(status);
     json_object_set_new(row, "bits_per_clip", json_real(bits.mean));
@@ -298,7 +307,7 @@ static poet_status measure_encoded(const cli_shrink *run, const result *r, json_
     poet_mean bits;
     poet_status status = cli_shrink_encode_heldout(run, r->tokenizer, &clips);
     if (!status)
-        status = mean_bits(r->generator, NULL, &clips, clips.codes, &bits);
+        status = mean_bits(run, r->generator, NULL, &clips, clips.codes, &bits);
     cli_domain_free(&clips);
     POET_TRY(status);
     json_object_set_new(row, "bits_per_clip_anew", json_real(bits.mean));
@@ -325,6 +334,15 @@ static poet_status measure(const cli_shrink *run, const result *r, json_t *row)
     return measure_encoded(run, r, row);
 }
 
+/* A model that was there goes as a whole: its generator is not this tokenizer's. What users have put beside it stays. */
+static poet_status place(const result *r)
+{
+    const char *own[CLI_MODEL_TEXTS + 3] = {"generator.safetensors", "tokenizer.coverage.json"};
+    for (int i = 0; i < CLI_MODEL_TEXTS; i++)
+        own[2 + i] = cli_model_texts[i].file;
+    return poet_place_directory(r->model, r->folder, own);
+}
+
 static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
 {
     double distortion;
@@ -344,7 +362,7 @@ static poet_status make_size(cli_shrink *run, int kept, result *r, json_t *row)
     add_fit(r, row);
     add_steps(r, row);
     POET_TRY(measure(run, r, row));
-    return poet_place_directory(r->model, r->folder);
+    return place(r);
 }
 
 static void name_folder(const cli_shrink *run, int kept, result *r)

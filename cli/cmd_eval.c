@@ -16,9 +16,9 @@ static poet_status eval_tokenizer(cli_eval_run *run, json_t *out)
     if (status)
         return poet_context(status, "%s", run->spec);
     json_object_set_new(out, "psnr", json_real(r.psnr.mean));
-    json_object_set_new(out, "psnr_interval", json_real(r.psnr.interval));
+    json_object_set_new(out, "psnr_interval", cli_interval(&r.psnr));
     json_object_set_new(out, "ssim", json_real(r.ssim.mean));
-    json_object_set_new(out, "ssim_interval", json_real(r.ssim.interval));
+    json_object_set_new(out, "ssim_interval", cli_interval(&r.ssim));
     json_object_set_new(out, "clips", json_integer(r.psnr.n));
     json_object_set_new(out, "codes", json_integer(r.codes));
     json_object_set_new(out, "codes_used", json_integer(r.usage.used));
@@ -76,14 +76,10 @@ static poet_status eval_bits(cli_eval_run *run, json_t *out)
     for (uint64_t i = 0; i < count; i += SCORE_CHUNK) {
         uint64_t left = count - i;
         POET_TRY(score_chunk(run, i, left < SCORE_CHUNK ? (int)left : SCORE_CHUNK, &bits));
-        poet_task_progress(run->task, &(poet_progress){.what = "score",
-                                                       .done = (double)bits.n,
-                                                       .total = (double)count,
-                                                       .unit = "clips"});
+        POET_TRY(poet_task_advance(run->task, "score", bits.n, (int64_t)count, "clips"));
     }
     json_object_set_new(out, "bits_per_clip", json_real(bits.mean));
-    json_object_set_new(out, "bits_per_clip_interval",
-                        bits.n > 1 ? json_real(bits.interval) : json_null());
+    json_object_set_new(out, "bits_per_clip_interval", cli_interval(&bits));
     return POET_OK;
 }
 

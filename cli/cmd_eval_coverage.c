@@ -327,7 +327,7 @@ static poet_status coverage(cli_context *context, coverage_run *run, json_t *out
     json_object_set_new(out, "clips", json_integer(run->set.clips));
     json_object_set_new(out, "tokens", json_integer(run->set.tokens));
     json_object_set_new(out, "psnr", json_real(run->set.psnr.mean));
-    json_object_set_new(out, "psnr_interval", json_real(run->set.psnr.interval));
+    json_object_set_new(out, "psnr_interval", cli_interval(&run->set.psnr));
     json_object_set_new(out, "ssim", json_real(run->set.ssim.mean));
     return run->save ? save_reference(run, out) : report(run, out, rate);
 }

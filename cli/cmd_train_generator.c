@@ -123,10 +123,13 @@ static poet_status report(void *opaque, int64_t step, char *text, size_t room)
     if (!status)
         status = mean_bits(run, &clips, NULL, &without);
     poet_generator_forget_programs(run->generator);
+    char interval[32] = "null"; /* of a single clip */
+    if (!status && with.n > 1)
+        snprintf(interval, sizeof interval, "%.1f", with.interval);
     if (!status)
         snprintf(text, room,
-                 "\"bits_per_clip\": %.1f, \"bits_interval\": %.1f, \"bits_without_caption\": %.1f",
-                 with.mean, with.interval, without.mean);
+                 "\"bits_per_clip\": %.1f, \"bits_interval\": %s, \"bits_without_caption\": %.1f",
+                 with.mean, interval, without.mean);
     free_heldout(&clips);
     return status;
 }
@@ -209,13 +212,13 @@ static poet_status create(generator_run *run, poet_device *device, poet_tokenize
     return status;
 }
 
-/* The model for clips of another length. */
-static poet_status extend(generator_run *run, int t)
+/* The model for clips of another length or rate. */
+static poet_status extend(generator_run *run)
 {
-    poet_generator *longer;
-    POET_TRY(poet_generator_extend(run->generator, t, &longer));
+    poet_generator *other;
+    POET_TRY(poet_generator_extend(run->generator, run->config.grid.t, run->config.fps, &other));
     poet_generator_destroy(run->generator);
-    run->generator = longer;
+    run->generator = other;
     return POET_OK;
 }
 
@@ -232,8 +235,8 @@ static poet_status load(generator_run *run, poet_device *device, uint64_t finger
         return POET_FAIL(POET_ERR_MISMATCH,
                          "%s: writes frames of %dx%d codes, the clips have %dx%d", run->from,
                          own->h, own->w, grid.h, grid.w);
-    if (own->t != grid.t)
-        POET_TRY(extend(run, grid.t));
+    if (own->t != grid.t || poet_generator_get_config(run->generator)->fps != run->config.fps)
+        POET_TRY(extend(run));
     run->config = *poet_generator_get_config(run->generator);
     const poet_params *params = poet_generator_params(run->generator);
     return plan_memory(run, device, run->generator,
@@ -289,6 +292,7 @@ static poet_status train(cli_context *context, generator_run *run, poet_device *
     plan->tokens = next_tokens;
     plan->opaque = run;
     POET_TRY(prepare(context, run, device));
+    plan->train.data = poet_tokfile_contents(run->file);
     double started = poet_seconds();
     POET_TRY(poet_generator_train(run->generator, plan, NULL));
     POET_TRY(poet_generator_save(run->generator, t->output, cli_training_bf16(t), NULL, 0));
@@ -317,7 +321,8 @@ static poet_status parse(cli_context *context, generator_run *run, int argc, cha
                 "of the small transformer inside a group"),
         CLI_INT("slot-layers", 0, &c->slot_layers, 1, 16, "N", "2", "of the small transformer"),
         CLI_INT("slot-heads", 0, &c->slot_heads, 1, 64, "N", "4", "of the small transformer"),
-        CLI_INT("text", 0, &c->text, 4, 1024, "N", "32", "longest caption, in text tokens"),
+        CLI_INT("text", 0, &c->text, 4, 1024, "N", "32",
+                "places for text: a caption of at most N - 2 text tokens, its begin and end"),
         CLI_INT("vocabulary", 0, &run->vocabulary, POET_BPE_FIRST_MERGE, POET_BPE_MAX_SIZE, "N",
                 "1024", "at most so many text tokens are learned from the captions"),
         CLI_FLOAT("drop-text", 0, &run->drop_text, 0, 1, "P", "0.1",

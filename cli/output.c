@@ -15,10 +15,13 @@ static poet_status out_of_memory(void)
 
 poet_status cli_print_json(json_t *value)
 {
-    int failed = !value || json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    char *text = value ? json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(value);
-    putchar('\n');
-    return failed ? out_of_memory() : POET_OK;
+    if (!text)
+        return out_of_memory();
+    puts(text); /* what becomes of it is seen when all is flushed */
+    free(text);
+    return POET_OK;
 }
 
 static bool is_compound(const json_t *value)
@@ -156,6 +159,11 @@ poet_status cli_print_outcome(bool json, poet_status status, json_t *value)
         return cli_print_result(json, value);
     json_decref(value);
     return status;
+}
+
+json_t *cli_interval(const poet_mean *mean)
+{
+    return mean->n > 1 ? json_real(mean->interval) : json_null();
 }
 
 poet_status cli_can_write(const char *path, const char *extension)

@@ -4,6 +4,7 @@
 #define POET_CLI_OUTPUT_H
 
 #include "base/status.h"
+#include "eval/metrics.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -14,6 +15,9 @@ poet_status cli_print_json(json_t *value);
 /* A line "key: value" for each scalar; an object's members indented under its key; a list of
  * scalars on one line, a list of objects with one line each, below the names of the first one's members; a text of several lines as it is. */
 poet_status cli_print_text(json_t *value);
+
+/* Half the width of a 95% interval; null for a single value, which has none. */
+json_t *cli_interval(const poet_mean *mean);
 
 /* The one that --json decides. */
 poet_status cli_print_result(bool json, json_t *value);

@@ -1,5 +1,7 @@
 #include "eval/recommend.h"
 
+#include "generator/shrink_generator.h"
+
 #include <math.h>
 
 int poet_size_choose(const poet_codebook_size *curve, int n, double loss, double samples,
@@ -26,19 +28,11 @@ double poet_vocabulary_law(double parameters, double width)
 
 double poet_parameters_beside_codes(poet_generator *generator)
 {
-    int codes = poet_generator_get_config(generator)->codes;
     poet_params *params = poet_generator_params(generator);
     double sum = 0;
-    for (int i = 0; i < poet_params_count(params); i++) {
-        const poet_shape *shape = &poet_params_tensor(params, i)->shape;
-        bool by_code = poet_params_kind(params, i) != POET_PARAM;
-        double elements = 1;
-        for (int d = 0; d < shape->ndim; d++) {
-            elements *= (double)shape->dim[d];
-            by_code |=
-                shape->dim[d] == codes || shape->dim[d] == codes + 1; /* one more: no code yet */
-        }
-        sum += by_code ? 0 : elements;
-    }
+    for (int i = 0; i < poet_params_count(params); i++)
+        if (poet_params_kind(params, i) == POET_PARAM &&
+            !poet_generator_goes_by_code(poet_params_name(params, i)))
+            sum += (double)poet_tensor_count(poet_params_tensor(params, i));
     return sum;
 }

@@ -133,8 +133,7 @@ static poet_status convert_head(poet_generator *from, poet_generator *to, const 
     return status;
 }
 
-/* Whether a tensor has a row for each code. */
-static bool goes_by_code(const char *name)
+bool poet_generator_goes_by_code(const char *name)
 {
     static const char *const names[] = {"vectors", "code.table", "slots.before.table",
                                         "slots.head.weight", "slots.head.bias"};
@@ -148,7 +147,7 @@ static poet_status copy_rest(poet_generator *from, poet_generator *to)
 {
     for (int i = 0; i < poet_params_count(from->params); i++) {
         const char *name = poet_params_name(from->params, i);
-        if (poet_params_kind(from->params, i) > POET_BUFFER || goes_by_code(name))
+        if (poet_params_kind(from->params, i) > POET_BUFFER || poet_generator_goes_by_code(name))
             continue;
         poet_tensor_pair p;
         poet_status status = poet_tensor_pair_open(from, to, name, &p);

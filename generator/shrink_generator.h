@@ -26,6 +26,9 @@ poet_status poet_generator_shrink(poet_generator *generator, const poet_shrink_m
                                   const double *weights, uint64_t fingerprint,
                                   poet_generator **out);
 
+/* Whether the tensor of this name has a row for each code. */
+bool poet_generator_goes_by_code(const char *name);
+
 /* The reference: bits per clip of the new codes of n clips under the old model, every new code with the summed
  * probability of its members. codes are old ones, (n, t*h*w*levels): they are what the model is shown of what
  * comes before. A group that is the same in new codes as in the time before counts as kept: with the chance

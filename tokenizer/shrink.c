@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,8 +42,13 @@ poet_status poet_codebook_create(poet_tokenizer *tokenizer, const int64_t *count
         out->weights[i] = counts[i] > 0 ? (double)counts[i] : unused;
     POET_TRY(poet_tokenizer_vectors(tokenizer, out->vectors));
     if (distance == POET_DISTANCE_PATCHES)
-        return to_patches(tokenizer, out);
-    memcpy(out->points, out->vectors, values * sizeof *out->points);
+        POET_TRY(to_patches(tokenizer, out));
+    else
+        memcpy(out->points, out->vectors, values * sizeof *out->points);
+    for (size_t i = 0; i < values; i++)
+        if (!isfinite(out->points[i]))
+            return POET_FAIL(POET_ERR_FORMAT,
+                             "its codebook has numbers that are not finite: nothing is nearest");
     return POET_OK;
 }
 

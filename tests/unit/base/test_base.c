@@ -212,22 +212,26 @@ static bool comes_from(const char *path, const char *directory)
 static void test_place(void)
 {
     char top[] = "/tmp/poet-base-XXXXXX";
+    static const char *const none[] = {NULL}, *const own[] = {"c", NULL};
     CHECK(mkdtemp(top) != NULL && chdir(top) == 0);
     for (int round = 0; round < 2; round++) {
         CHECK_OK(poet_make_directory("new/deep"));
         write_text("new", "a");
         write_text("new/deep", "c");
-        CHECK_OK(poet_place_directory("new", "old"));
+        CHECK_OK(poet_place_directory("new", "old", own));
         CHECK(!poet_is_directory("new"));
         CHECK(comes_from("old/a", "new") && comes_from("old/deep/c", "new/deep"));
-        CHECK(poet_is_file("old/b") == (round > 0));
+        CHECK(poet_is_file("old/b") == (round > 0) && !poet_is_file("old/c"));
         write_text("old", "a");
         write_text("old", "b");
+        write_text("old", "c");
     }
     CHECK(comes_from("old/b", "old"));
-    CHECK_FAILS(poet_place_directory("new", "old"), POET_ERR_IO, "old: cannot be put in place");
+    CHECK_FAILS(poet_place_directory("new", "old", none), POET_ERR_IO,
+                "old: cannot be put in place");
     CHECK_OK(poet_make_directory("new"));
-    CHECK_FAILS(poet_place_directory("new", "old/a"), POET_ERR_IO, "old/a: cannot be put in place");
+    CHECK_FAILS(poet_place_directory("new", "old/a", none), POET_ERR_IO,
+                "old/a: cannot be put in place");
     CHECK(chdir("/") == 0);
     poet_remove_directory(top);
     CHECK(!poet_is_directory(top));

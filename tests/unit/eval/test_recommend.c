@@ -1,6 +1,6 @@
 /* The rule for the size of a codebook, on curves made by hand. */
 #include "eval/recommend.h"
-#include "tests/support/check.h"
+#include "tests/unit/generator/small_generator.h"
 
 static void test_choose(void)
 {
@@ -43,9 +43,29 @@ static void test_law(void)
     CHECK_CLOSE(poet_vocabulary_law(330e6, 512) / 6144, 6.76083, 1e-5);
 }
 
+/* Other tensors may have as many rows or columns as there are codes: here the small transformer and what goes up from it. */
+static void test_parameters(void)
+{
+    poet_device *device;
+    double parameters[2];
+    poet_generator_config c = small(2, 1, true);
+    CHECK_OK(poet_device_open(poet_backend_cpu(), 0, 0, &device));
+    CHECK(c.slot_width == K);
+    for (int i = 0; i < 2; i++) {
+        c.codes = K - 4 * i;
+        poet_generator *m = make(device, c);
+        parameters[i] = poet_parameters_beside_codes(m);
+        poet_generator_destroy(m);
+    }
+    CHECK(parameters[0] > 2 * 12 * c.width * c.width); /* of the large transformer's two blocks */
+    CHECK(parameters[0] == parameters[1]);
+    poet_device_close(device);
+}
+
 int main(void)
 {
     test_choose();
     test_law();
+    test_parameters();
     return CHECK_RESULT();
 }

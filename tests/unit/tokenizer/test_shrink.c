@@ -432,11 +432,33 @@ static void test_fsq(poet_device *device)
     poet_tokenizer_destroy(t);
 }
 
+/* A row without numbers has no neighbours to be merged with. */
+static void test_not_finite(poet_device *device)
+{
+    poet_tokenizer *t = small(device, 1);
+    poet_params *params = poet_tokenizer_params(t);
+    int index = poet_params_find(params, "quantizer.level0.codebook");
+    int64_t counts[MOST] = {0};
+    float vectors[MOST * 5];
+    CHECK_OK(poet_params_read(params, index, vectors, sizeof vectors));
+    vectors[7] = NAN;
+    CHECK_OK(poet_params_write(params, index, vectors, sizeof vectors));
+    for (int distance = 0; distance < 2; distance++) {
+        poet_codebook book;
+        CHECK_FAILS(
+            poet_codebook_create(t, counts, POET_UNUSED_KEPT, (poet_distance)distance, &book),
+            POET_ERR_FORMAT, "not finite");
+        poet_codebook_free(&book);
+    }
+    poet_tokenizer_destroy(t);
+}
+
 int main(void)
 {
     poet_device *device;
     CHECK_OK(poet_device_open(poet_backend_cpu(), 0, 1, &device));
     test_by_hand();
+    test_not_finite(device);
     for (uint64_t seed = 0; seed < 5; seed++)
         test_against_brute_force(seed);
     test_ties();
