@@ -1,10 +1,6 @@
 /* The part of eval that asks whether clips show what their sentences say. */
 #include "cli/cmd_eval_internal.h"
 
-#include <string.h>
-
-static const char synth_prefix[] = "synth:";
-
 poet_clip_writer cli_eval_writer(const cli_eval_run *run)
 {
     return (poet_clip_writer){.tokenizer = run->pair.tokenizer,
@@ -39,17 +35,11 @@ static json_t *score_json(poet_synth_set set, const poet_attribute_score *score)
     return out;
 }
 
-static poet_status eval_set(const cli_eval_run *run, poet_synth_set set, json_t *out)
+static poet_status eval_part(const cli_eval_run *run, poet_synth_set set,
+                             const poet_synth_options *options, json_t *out)
 {
-    poet_clip shape = poet_dataset_geometry(run->dataset);
-    poet_caption_run captions = {.writer = cli_eval_writer(run),
-                                 .set = set,
-                                 .options = poet_synth_defaults(),
-                                 .n = run->captions};
-    captions.options.t = shape.t;
-    captions.options.h = shape.h;
-    captions.options.w = shape.w;
-    captions.options.fps = shape.fps;
+    poet_caption_run captions = {
+        .writer = cli_eval_writer(run), .set = set, .options = *options, .n = run->captions};
 
     static const struct {
         const char *name;
@@ -75,16 +65,17 @@ static poet_status eval_set(const cli_eval_run *run, poet_synth_set set, json_t 
 }
 
 /* One object for one built-in set; for several, one under each set's name. */
-static poet_status eval_sets(const cli_eval_run *run, const char *names, json_t *out)
+static poet_status eval_parts(const cli_eval_run *run, json_t *out)
 {
-    bool several = strchr(names, ',') != NULL;
-    for (int set = 0; set < POET_SYNTH_SETS; set++) {
-        if (!strstr(names, poet_synth_name((poet_synth_set)set)))
-            continue;
+    const char *name;
+    poet_synth_set set;
+    poet_synth_options options;
+    bool several = poet_dataset_part(run->dataset, 1, &name, &set, &options);
+    for (int i = 0; poet_dataset_part(run->dataset, i, &name, &set, &options); i++) {
         json_t *one = several ? json_object() : out;
         if (several)
-            json_object_set_new(out, poet_synth_name((poet_synth_set)set), one);
-        POET_TRY(eval_set(run, (poet_synth_set)set, one));
+            json_object_set_new(out, name, one);
+        POET_TRY(eval_part(run, set, &options, one));
     }
     return POET_OK;
 }
@@ -156,6 +147,5 @@ poet_status cli_eval_captions(cli_eval_run *run, json_t *out)
         return POET_OK;
     json_t *accuracy = json_object();
     json_object_set_new(out, "caption_accuracy", accuracy);
-    return built_in ? eval_sets(run, run->spec + sizeof synth_prefix - 1, accuracy)
-                    : eval_dataset(run, accuracy);
+    return built_in ? eval_parts(run, accuracy) : eval_dataset(run, accuracy);
 }

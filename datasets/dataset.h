@@ -21,8 +21,8 @@ typedef struct poet_dataset_options {
     /* For synth: the clips to draw; 0 means poet_synth_defaults. For shards: what the caller can
      * use; 0 means whatever is there, another value than the shards' is MISMATCH. */
     int t, h, w;
-    double fps;
     /* synth only */
+    double fps;
     uint64_t seed;
     uint64_t train_clips;      /* size of an epoch; 0: 100,000 */
     uint64_t heldout_clips;    /* of each held-out split; 0: 1,000 */
@@ -51,6 +51,11 @@ poet_status poet_dataset_mix(poet_dataset *const *sources, int n, poet_dataset *
 
 /* Frames, height, width and rate of every clip; no pixels. */
 poet_clip poet_dataset_geometry(const poet_dataset *dataset);
+
+/* Part i of a built-in dataset: its name in the spec, which is valid as long as the program, its set, and the options it is drawn
+ * with. False behind the last part, and for shards and mixtures. */
+bool poet_dataset_part(const poet_dataset *dataset, int i, const char **name, poet_synth_set *set,
+                       poet_synth_options *options);
 
 /* Clips in a split; shards have their held-out clips in POET_SPLIT_SEEN and none in UNSEEN. */
 uint64_t poet_dataset_count(const poet_dataset *dataset, poet_split split);

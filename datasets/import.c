@@ -9,6 +9,7 @@
 #include "datasets/import_internal.h"
 #include "datasets/shards_internal.h"
 
+#include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -296,16 +297,37 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return poet_hash64(hash, text, strlen(text) + 1);
 }
 
-/* Of a file, or of the folder that a pattern's files are in. */
-static struct stat describe_file(char *path)
+static uint64_t hash_stat(uint64_t hash, const struct stat *st)
+{
+    int64_t file[3] = {st->st_size, st->st_mtim.tv_sec, st->st_mtim.tv_nsec};
+    return poet_hash64(hash, file, sizeof file);
+}
+
+/* The sizes and times of a folder's files, in whatever order it has them. */
+static uint64_t describe_folder(const char *path)
+{
+    uint64_t sum = 0;
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        struct stat st;
+        if (fstatat(dirfd(folder), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            sum += hash_text(hash_stat(0, &st), entry->d_name);
+    }
+    if (folder)
+        closedir(folder);
+    return sum;
+}
+
+/* Of a file, or of the folder that a sequence's or a pattern's files are in. */
+static uint64_t describe_file(char *path)
 {
     struct stat st;
     char *slash = strrchr(path, '/');
     if (stat(path, &st) == 0)
-        return st;
+        return S_ISDIR(st.st_mode) ? describe_folder(path) : hash_stat(0, &st);
     if (slash)
         *slash = 0;
-    return slash && stat(path, &st) == 0 ? st : (struct stat){0};
+    return slash ? describe_folder(path) : 0;
 }
 
 /* Everything that decides what will be stored: options, captions, sizes and times of the files. */
@@ -319,15 +341,32 @@ static poet_status hash_request(importer *im)
         char *path = poet_path_join(im->folder, item->file);
         if (!path)
             return POET_ERR_NOMEM;
-        struct stat st = describe_file(path);
+        uint64_t file[2] = {describe_file(path), (uint64_t)item->side};
         poet_free(path);
-        int64_t file[4] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (int64_t)item->side};
         hash = poet_hash64(hash, file, sizeof file);
         hash = hash_text(hash_text(hash, item->file), item->caption);
         hash = hash_text(hash_text(hash, item->source), item->attributes);
     }
     im->manifest.request = hash;
     return POET_OK;
+}
+
+/* Whether the shards are there as a manifest has them, by their sizes; what is missing is told. */
+static bool has_shards(const importer *im, const poet_manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->shards; i++) {
+        struct stat st;
+        char *path = poet_path_join(im->out, manifest->shard[i].file);
+        bool whole = path && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+                     (uint64_t)st.st_size == manifest->shard[i].bytes;
+        if (!whole && path)
+            poet_task_message(im->task, "%s: is gone or cut short; its clips are imported again",
+                              path);
+        poet_free(path);
+        if (!whole)
+            return false;
+    }
+    return true;
 }
 
 /* Takes over what an import of the same request has left; anything else is as good as nothing. */
@@ -340,7 +379,9 @@ static poet_status resume_from(importer *im, const char *name, bool *resumed)
         return POET_ERR_NOMEM;
     bool there = poet_is_file(path) && poet_manifest_read(path, &found) == POET_OK;
     poet_free(path);
-    if (there && found.request == im->manifest.request && found.sources_done <= im->list.count) {
+    bool same =
+        there && found.request == im->manifest.request && found.sources_done <= im->list.count;
+    if (same && has_shards(im, &found)) {
         poet_manifest_destroy(&im->manifest);
         im->manifest = found;
         *resumed = true;

@@ -21,12 +21,14 @@ typedef enum poet_import_side {
 typedef struct poet_import_item {
     const char *file, *caption, *source, *attributes;
     poet_import_side side;
+    size_t place; /* among all that was read: of two that contradict each other the first decides */
     bool skipped; /* and told; it stays in the list until every video has been looked for */
 } poet_import_item;
 
 typedef struct poet_import_list {
     poet_import_item *item;
     size_t count, room;
+    size_t read;       /* so many were added, also those that have been dropped */
     size_t captioned;  /* the first so many, sorted by file, are named by captions.jsonl or .csv */
     poet_arena *arena; /* owns the strings */
 } poet_import_list;

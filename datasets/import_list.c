@@ -101,7 +101,8 @@ poet_status poet_import_add(const poet_import_sink *sink, poet_import_list *list
         list->item = grown;
         list->room = room;
     }
-    poet_import_item copy = {.side = item->side, .skipped = bad_name || wrong};
+    poet_import_item copy = {
+        .side = item->side, .place = list->read++, .skipped = bad_name || wrong};
     copy.file = poet_arena_strdup(list->arena, file);
     copy.caption = poet_arena_strdup(list->arena, caption);
     copy.source = item->source ? poet_arena_strdup(list->arena, item->source) : copy.file;
@@ -215,7 +216,7 @@ static int by_file(const void *a, const void *b)
     int order = strcmp((*x)->file, (*y)->file);
     if (!order)
         order = (*x)->skipped - (*y)->skipped;
-    return order ? order : (*x > *y) - (*x < *y);
+    return order ? order : (*x)->place < (*y)->place ? -1 : 1;
 }
 
 /* The list's items in that order; NULL when memory ran out. */
@@ -303,7 +304,7 @@ static int by_source(const void *a, const void *b)
 {
     const poet_import_item *const *x = a, *const *y = b;
     int order = strcmp((*x)->source, (*y)->source);
-    return order ? order : (*x > *y) - (*x < *y);
+    return order ? order : (*x)->place < (*y)->place ? -1 : 1;
 }
 
 static uint64_t source_hash(const char *source)

@@ -145,8 +145,8 @@ poet_status poet_synth_clip(poet_synth_set set, uint64_t seed, uint64_t index, p
                             const poet_synth_options *options, poet_clip *out,
                             poet_synth_scene *out_scene);
 
-/* n scenes of different captions, for judging what a generator makes of them: combinations in
- * random order, every one equally often. scenes has room for n. Fewer than n different captions
+/* n scenes of different captions, for judging what a generator makes of them, at random as
+ * the set draws them. scenes has room for n. Fewer than n different captions
  * may exist (digits): then captions repeat. */
 poet_status poet_synth_prompts(poet_synth_set set, uint64_t seed, poet_split split,
                                const poet_synth_options *options, int n, poet_synth_scene *scenes);

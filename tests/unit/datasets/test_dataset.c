@@ -63,9 +63,15 @@ static void test_synth_dataset(void)
     CHECK(strstr(example.attributes, "\"set\":\"digits\"") != NULL);
     CHECK(strstr(example.attributes, "\"digit2\":\"none\"") == NULL);
     CHECK_STR(example.caption, described.caption);
-    poet_synth_options synth = poet_synth_defaults();
+    const char *name;
+    poet_synth_set set;
+    poet_synth_options synth;
     poet_clip clip;
-    synth.digits = 2;
+    CHECK(poet_dataset_part(data, 0, &name, &set, &synth) && set == POET_SYNTH_SHAPES);
+    CHECK(!poet_dataset_part(data, 3, &name, &set, &synth));
+    CHECK(poet_dataset_part(data, 1, &name, &set, &synth) && set == POET_SYNTH_DIGITS);
+    CHECK_STR(name, "digits2");
+    CHECK_INT(synth.digits, 2);
     CHECK_OK(poet_synth_clip(POET_SYNTH_DIGITS, 3, 1, POET_SPLIT_SEEN, &synth, &clip, NULL));
     CHECK(memcmp(clip.pixels, example.clip.pixels, (size_t)clip.t * 64 * 64 * 3) == 0);
     poet_clip_free(&clip);

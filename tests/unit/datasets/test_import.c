@@ -158,6 +158,17 @@ static void test_damage(void)
     unlink(in_root(name));
     CHECK_FAILS(poet_dataset_open(in_root("resumed"), NULL, &data), POET_ERR_IO, "shard-");
     poet_free(bytes);
+
+    /* The same import makes it anew. */
+    poet_import_options options = small();
+    poet_import_report report;
+    listener l = {0};
+    poet_task task = listen(&l);
+    CHECK_OK(poet_import(in_root("in"), in_root("resumed"), &options, &task, &report));
+    CHECK(strstr(l.text, "is gone or cut short") && !strstr(l.text, "these clips already"));
+    CHECK_OK(poet_dataset_open(in_root("resumed"), NULL, &data));
+    CHECK_OK(poet_dataset_verify(data, NULL));
+    poet_dataset_close(data);
 }
 
 /* Broken manifests are refused with a sentence, never believed. */

@@ -183,6 +183,25 @@ static void test_unknown_splits(void)
     CHECK(strstr(l.text, "splits/captions.csv, row 3: there is no split \"Test\"") != NULL);
 }
 
+/* Two clips of one source on two sides: the line that comes first decides, whatever the names. */
+static void test_contradiction(void)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    CHECK_OK(poet_make_directory(in_root("sides")));
+    static const char lines[] = "{\"file\":\"z.mp4\",\"caption\":\"z\",\"split\":\"train\","
+                                "\"attributes\":{\"source\":\"s\"}}\n"
+                                "{\"file\":\"a.mp4\",\"caption\":\"a\",\"split\":\"test\","
+                                "\"attributes\":{\"source\":\"s\"}}\n";
+    write_text("sides/captions.jsonl", lines, sizeof lines - 1);
+    write_video("sides/a.mp4", 5, 0);
+    write_video("sides/z.mp4", 5, 1);
+    CHECK_OK(poet_import(in_root("sides"), in_root("sides-out"), &options, NULL, &report));
+    CHECK_INT(report.clips, 2);
+    CHECK_INT(report.heldout, 0);
+    CHECK_INT(report.moved, 1);
+}
+
 static void test_all(void)
 {
     make_folder();
@@ -191,6 +210,7 @@ static void test_all(void)
     test_odd_files();
     test_uncaptioned();
     test_unknown_splits();
+    test_contradiction();
 }
 
 int main(void)
