@@ -72,13 +72,15 @@ static poet_status train(cli_context *context, reader_run *run, poet_device *dev
     training.b = t->batch;
     training.seed = t->seed;
     training.dataset = run->dataset;
+    training.train.data = poet_dataset_fingerprint(run->dataset);
     training.train.report = report;
     training.train.report_opaque = run;
     double started = poet_seconds();
     POET_TRY(poet_classifier_train(run->reader, &training, NULL));
     POET_TRY(poet_classifier_save(run->reader, t->output, cli_training_bf16(t)));
-    cli_training_finish(t);
-    return print_result(context, run, poet_seconds() - started);
+    POET_TRY(print_result(context, run, poet_seconds() - started));
+    cli_training_finish(t); /* until then the same command goes on */
+    return POET_OK;
 }
 
 static poet_status parse(cli_context *context, reader_run *run, int argc, char **argv)

@@ -143,6 +143,7 @@ static poet_status train(cli_context *context, tokenizer_run *run, poet_device *
     training.w = run->crop ? run->crop : shape.w;
     training.seed = t->seed;
     training.nested = run->nested;
+    training.train.data = poet_dataset_fingerprint(run->dataset);
     training.train.report = report;
     training.train.report_opaque = run;
     training.clips = cli_clips_next;

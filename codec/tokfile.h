@@ -93,6 +93,9 @@ poet_tokfile_clip poet_tokfile_info(const poet_tokfile *file, size_t i);
 /* Codes of clip i: t*h*w*levels. */
 size_t poet_tokfile_code_count(const poet_tokfile *file, size_t i);
 
+/* A fingerprint of all clips, as they are in the index: their sizes, checksums and captions. */
+uint64_t poet_tokfile_contents(const poet_tokfile *file);
+
 /* codes (t,h,w,levels), each below K. */
 poet_status poet_tokfile_read(const poet_tokfile *file, size_t i, uint32_t *codes);
 

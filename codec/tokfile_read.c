@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/rng.h"
 
 #include <string.h>
 #include <zstd.h>
@@ -161,6 +162,12 @@ void poet_tokfile_close(poet_tokfile *file)
     poet_free(file->entries);
     poet_free(file->path);
     poet_free(file);
+}
+
+uint64_t poet_tokfile_contents(const poet_tokfile *file)
+{
+    const unsigned char *end = file->map.bytes + file->map.size;
+    return file->count ? poet_hash64(0, file->entries[0], (size_t)(end - file->entries[0])) : 0;
 }
 
 const poet_tokfile_header *poet_tokfile_get_header(const poet_tokfile *file)

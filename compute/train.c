@@ -14,10 +14,22 @@ enum { MAX_PAIRS = 32, METRICS_LIMIT = 1 << 30 };
 
 /* The caller's pairs and ours, with the texts of ours. */
 typedef struct state_pairs {
-    poet_pair pairs[MAX_PAIRS + 4];
+    poet_pair pairs[MAX_PAIRS + 6];
     int n;
-    char step[24], steps[24], threads[16];
+    char step[24], steps[24], threads[16], data[24];
 } state_pairs;
+
+/* A moment that is not there begins at 0, as if the run did: only with the same ones a run goes on. */
+static poet_pair moments_of(const poet_optim_config *optim)
+{
+    static const char *const kinds[2][2] = {{"AdamW", "AdamW, average"}, {"Muon", "Muon, average"}};
+    return (poet_pair){"train.moments", kinds[optim->muon_rate > 0][optim->average > 0]};
+}
+
+static void format_data(const poet_train_config *config, char text[24])
+{
+    snprintf(text, 24, "%016" PRIx64, config->data);
+}
 
 static void make_pairs(const poet_train_config *config, int64_t step, int threads, state_pairs *out)
 {
@@ -31,6 +43,10 @@ static void make_pairs(const poet_train_config *config, int64_t step, int thread
     out->pairs[out->n++] = (poet_pair){"train.steps", out->steps};
     out->pairs[out->n++] = (poet_pair){"train.threads", out->threads};
     out->pairs[out->n++] = (poet_pair){"train.precision", poet_dtype_name(config->precision)};
+    out->pairs[out->n++] = moments_of(&config->optim);
+    format_data(config, out->data);
+    if (config->data)
+        out->pairs[out->n++] = (poet_pair){"train.data", out->data};
 }
 
 static poet_status save(const poet_train_config *config, poet_params *params, int64_t step)
@@ -41,19 +57,24 @@ static poet_status save(const poet_train_config *config, poet_params *params, in
     return poet_checkpoint_save(config->checkpoint, params, &options);
 }
 
+static poet_status check_pair(const poet_train_config *config, const poet_checkpoint *checkpoint,
+                              poet_pair pair)
+{
+    const char *there = poet_checkpoint_value(checkpoint, pair.key);
+    return there && strcmp(there, pair.value) == 0
+               ? POET_OK
+               : POET_FAIL(POET_ERR_MISMATCH,
+                           "%s: was trained with %s = %.200s, not %.200s; use the same options, "
+                           "or another output",
+                           config->checkpoint, pair.key, there ? there : "(nothing)", pair.value);
+}
+
 /* A checkpoint goes on only under the configuration it was made with. */
 static poet_status check_pairs(const poet_train_config *config, const poet_checkpoint *checkpoint)
 {
-    for (int i = 0; i < config->n_pairs; i++) {
-        const char *there = poet_checkpoint_value(checkpoint, config->pairs[i].key);
-        if (!there || strcmp(there, config->pairs[i].value) != 0)
-            return POET_FAIL(POET_ERR_MISMATCH,
-                             "%s: was trained with %s = %.200s, not %.200s; use the same options, "
-                             "or another output",
-                             config->checkpoint, config->pairs[i].key, there ? there : "(nothing)",
-                             config->pairs[i].value);
-    }
-    return POET_OK;
+    for (int i = 0; i < config->n_pairs; i++)
+        POET_TRY(check_pair(config, checkpoint, config->pairs[i]));
+    return check_pair(config, checkpoint, moments_of(&config->optim));
 }
 
 static void warn_of_bits(const poet_train_config *config, const char *there, const char *here,
@@ -66,15 +87,18 @@ static void warn_of_bits(const poet_train_config *config, const char *there, con
                           config->checkpoint, there, what, here);
 }
 
-/* What may differ between two machines that share a run. */
-static void warn_of_machine(const poet_train_config *config, const poet_checkpoint *checkpoint,
-                            poet_params *params)
+/* What may differ between two machines that share a run, and the clips, of which there may be more than at first. */
+static void warn_of_others(const poet_train_config *config, const poet_checkpoint *checkpoint,
+                           poet_params *params)
 {
-    char threads[16];
+    char threads[16], data[24];
     snprintf(threads, sizeof threads, "%d", poet_params_device(params)->threads);
     warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.threads"), threads, "threads");
     warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.precision"),
                  poet_dtype_name(config->precision), "precision");
+    format_data(config, data);
+    if (config->data)
+        warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.data"), data, "as its data");
 }
 
 /* Drops the lines of steps that were done after the checkpoint and will be done again. */
@@ -141,7 +165,7 @@ static poet_status load_checkpoint(const poet_train_config *config, poet_params 
                            config->checkpoint);
     if (!status) {
         *step = strtoll(at, NULL, 10);
-        warn_of_machine(config, checkpoint, params);
+        warn_of_others(config, checkpoint, params);
         status = poet_checkpoint_load(checkpoint, params);
     }
     poet_checkpoint_close(checkpoint);

@@ -55,6 +55,7 @@ typedef struct poet_train_config {
     int64_t report_steps;   /* 0: never */
     const poet_pair *pairs; /* the caller's metadata for the checkpoint */
     int n_pairs;
+    uint64_t data;      /* fingerprint of what batches come from; 0: not known */
     const char *what;   /* name for progress */
     poet_memory memory; /* what the run takes, to be told; all 0: nothing is told */
     const poet_task *task;
@@ -68,8 +69,8 @@ typedef struct poet_train_config {
 poet_status poet_train_planned(const char *checkpoint, int64_t *steps);
 
 /* Loads the checkpoint, if there is one, into params (before the graph is built), and then tells the task the size of the
- * model and its memory. *step: 0, or where it stopped. The pairs of the configuration must equal those in the file, else
- * POET_ERR_MISMATCH names the first that differs. */
+ * model and its memory. *step: 0, or where it stopped. The pairs of the configuration, and which moments it keeps, must equal
+ * those in the file, else POET_ERR_MISMATCH names the first that differs. Other threads, precision or data are told: the run goes on. */
 poet_status poet_train_resume(const poet_train_config *config, poet_params *params, int64_t *step);
 
 /* The same telling, of memory that was not known before. */

@@ -112,6 +112,12 @@ static poet_status train(poet_classifier *r, const poet_train_config *config, fe
     poet_train_announce(config, &planned);
     if (memory)
         *memory = planned;
+    poet_status status = poet_memory_check(poet_params_device(r->params), &planned,
+                                           poet_memory_total(&planned), config->what);
+    if (status) {
+        poet_program_destroy(program);
+        return status;
+    }
     f->frames_input = poet_program_input(program, "frames");
     f->step_input = poet_program_input(program, "step");
     for (int i = 0; i < r->config.attributes.count; i++) {
@@ -123,7 +129,7 @@ static poet_status train(poet_classifier *r, const poet_train_config *config, fe
                                      .seed = training->seed,
                                      .first = (uint64_t)step,
                                      .batch = training->b};
-    poet_status status = poet_prefetch_create(training->dataset, &options, &f->prefetch);
+    status = poet_prefetch_create(training->dataset, &options, &f->prefetch);
     if (!status)
         status = poet_train_run(config, r->params, program, step);
     poet_prefetch_destroy(f->prefetch);

@@ -1,4 +1,4 @@
-/* The weights of one model as the start of another, for clips of another length. */
+/* The weights of one model as the start of another, for clips of another length or rate. */
 #include "generator/generator_internal.h"
 
 #include <string.h>
@@ -24,11 +24,13 @@ static poet_status copy_tensor(poet_generator *from, poet_generator *to, const c
     return status;
 }
 
-poet_status poet_generator_extend(poet_generator *generator, int t, poet_generator **out)
+poet_status poet_generator_extend(poet_generator *generator, int t, double fps,
+                                  poet_generator **out)
 {
     poet_generator_config config = generator->config;
     *out = NULL;
     config.grid.t = t;
+    config.fps = fps;
     POET_TRY(poet_derived_create(generator, generator->device, &config, NULL,
                                  generator->fingerprint, out));
     poet_status status = POET_OK;

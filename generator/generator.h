@@ -78,9 +78,10 @@ poet_status poet_generator_save(poet_generator *generator, const char *path, boo
                                 const poet_pair *pairs, int n_pairs);
 void poet_generator_destroy(poet_generator *generator);
 
-/* A new model for clips of t times, with the weights of this one: times that it does not know begin
+/* A new model for clips of t times and fps frames a second, with the weights of this one: times that it does not know begin
  * as its last. Pictures can so be learned first, and clips after them. */
-poet_status poet_generator_extend(poet_generator *generator, int t, poet_generator **out);
+poet_status poet_generator_extend(poet_generator *generator, int t, double fps,
+                                  poet_generator **out);
 
 const poet_generator_config *poet_generator_get_config(const poet_generator *generator);
 const poet_bpe *poet_generator_bpe(const poet_generator *generator);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 poet_generator_training poet_generator_training_defaults(void)
 {
@@ -114,21 +115,37 @@ static poet_status train(poet_generator *m, poet_feeder *f, const poet_train_con
     return status;
 }
 
+/* The tokenizer and the vocabulary, whose numbers mean nothing to another one. */
+static poet_status name_what_it_follows(const poet_generator *m, char *text, size_t room)
+{
+    char *vocabulary;
+    POET_TRY(poet_bpe_to_text(m->bpe, &vocabulary));
+    snprintf(text, room, "tokenizer %016llx, vocabulary %016llx",
+             (unsigned long long)m->fingerprint,
+             (unsigned long long)poet_hash64(0, vocabulary, strlen(vocabulary)));
+    poet_free(vocabulary);
+    return POET_OK;
+}
+
 poet_status poet_generator_train(poet_generator *generator, const poet_generator_training *training,
                                  poet_memory *memory)
 {
     poet_feeder f;
-    char config_text[512], batch_text[128];
+    char config_text[512], batch_text[128], follows_text[64];
     poet_generator_forget_programs(generator);
     poet_status status = poet_feeder_create(generator, training, &f);
+    if (!status)
+        status = name_what_it_follows(generator, follows_text, sizeof follows_text);
     poet_generator_config_text(&generator->config, config_text);
     snprintf(batch_text, sizeof batch_text, "%d seed %llu text dropped %g noise %g", training->b,
              (unsigned long long)training->seed, (double)training->drop_text,
              (double)training->noise);
-    poet_pair pairs[] = {{"generator.config", config_text}, {"train.batch", batch_text}};
+    poet_pair pairs[] = {{"generator.config", config_text},
+                         {"generator.follows", follows_text},
+                         {"train.batch", batch_text}};
     poet_train_config config = training->train;
     config.pairs = pairs;
-    config.n_pairs = 2;
+    config.n_pairs = sizeof pairs / sizeof *pairs;
     config.feed = poet_feeder_feed;
     config.opaque = &f;
     if (!status)

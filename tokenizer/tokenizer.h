@@ -140,7 +140,7 @@ poet_status poet_tokenizer_vectors(poet_tokenizer *tokenizer, float *out);
  * decoder's linear path makes of a and b; a pixel's values are -1..1. */
 poet_status poet_tokenizer_patch_metric(poet_tokenizer *tokenizer, double *l);
 
-/* ---- training: tokenizer/train.c ---- */
+/* ---- training: tokenizer/train_tokenizer.c ---- */
 
 /* Fills frames (B,T,H,W,3) for one step; a pure function of step. */
 typedef poet_status (*poet_clips_fn)(void *opaque, int64_t step, int b, uint8_t *frames);

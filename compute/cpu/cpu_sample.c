@@ -5,6 +5,7 @@
 #include "compute/cpu/cpu_internal.h"
 #include "compute/cpu/cpu_vec.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { SETTINGS = 5, KEYS = 4 };
@@ -49,7 +50,9 @@ static poet_status read_row(const sample_job *j, int64_t b, sample_row *r)
         if (l > r->logit[r->likeliest])
             r->likeliest = (int32_t)k;
     }
-    return POET_OK;
+    return isfinite(r->logit[r->likeliest])
+               ? POET_OK
+               : POET_FAIL(POET_ERR_ARG, "row %lld: the largest logit is not finite", (long long)b);
 }
 
 /* Does code a rank before code b: likelier, or as likely and lower? */

@@ -184,6 +184,20 @@ static int count_lines(const char *path)
     return lines;
 }
 
+/* A run that averages is no start for one that does not. */
+static void check_other_moments(poet_device *device, const char *checkpoint)
+{
+    poet_train_config config = {.optim = poet_optim_defaults(), .checkpoint = checkpoint};
+    poet_params *params;
+    int64_t step;
+    config.optim.muon_rate = 0.02F;
+    config.optim.average = 0;
+    CHECK_OK(poet_params_create(device, 3, &params));
+    CHECK_FAILS(poet_train_resume(&config, params, &step), POET_ERR_MISMATCH,
+                "train.moments = Muon, average, not Muon;");
+    poet_params_destroy(params);
+}
+
 static void test_training_and_resume(poet_device *device)
 {
     char *whole = in_directory("whole"), *parts = in_directory("parts");
@@ -201,6 +215,7 @@ static void test_training_and_resume(poet_device *device)
     CHECK_INT(count_lines(metrics), 6);
     outcome again = train(device, parts, metrics, 6, false);
     CHECK_INT(again.status, POET_OK); /* nothing left to do */
+    check_other_moments(device, parts);
     outcome longer = train(device, NULL, NULL, 400, false);
     CHECK_INT(longer.status, POET_OK);
     unlink(whole);

@@ -112,6 +112,10 @@ static void test_argmax(const poet_backend *backend)
     broken[V + 2] = NAN;
     RIG_SET(&r, "logits", broken);
     CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "not a number");
+    for (int k = 0; k < V; k++)
+        broken[V + k] = -INFINITY;
+    RIG_SET(&r, "logits", broken);
+    CHECK_FAILS(poet_program_run(r.program), POET_ERR_ARG, "not finite");
     rig_close(&r);
 }
 

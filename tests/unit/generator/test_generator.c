@@ -143,6 +143,10 @@ static void test_resume_and_files(poet_device *device)
         parts = make(device, small(2, 1, true));
         CHECK_INT(poet_generator_train(parts, &r, NULL), i < 4 ? POET_ERR_INTERRUPTED : POET_OK);
     }
+    poet_generator *other = make(device, small(2, 1, true)); /* of another tokenizer's codes */
+    other->fingerprint++;
+    CHECK_FAILS(poet_generator_train(other, &r, NULL), POET_ERR_MISMATCH, "generator.follows");
+    poet_generator_destroy(other);
     CHECK(fingerprint_of(straight) == fingerprint_of(parts));
 
     CHECK_OK(poet_generator_save(parts, path, false, NULL, 0));
@@ -167,8 +171,9 @@ static void test_extend(poet_device *device)
 {
     poet_generator *m = make(device, small(2, 1, true)), *longer;
     shake(m);
-    CHECK_OK(poet_generator_extend(m, 5, &longer));
+    CHECK_OK(poet_generator_extend(m, 5, 12, &longer));
     CHECK_INT(poet_generator_get_config(longer)->grid.t, 5);
+    CHECK(poet_generator_get_config(longer)->fps == 12);
     CHECK(poet_generator_fingerprint(longer) == poet_generator_fingerprint(m));
     CHECK_INT(poet_params_count(longer->params), poet_params_count(m->params));
     for (int i = 0; i < poet_params_count(longer->params); i++) {
