@@ -99,8 +99,13 @@ typedef struct video_stream {
     double read, expected; /* frames; 0: not known */
     int32_t *codes;
     size_t count, room, each; /* codes, and those of one position */
-    uint32_t positions;
+    uint32_t positions, most; /* most: that a token file can hold */
 } video_stream;
+
+static double frames_of(uint32_t positions)
+{
+    return 1 + (double)(positions - 1) * POET_PATCH_FRAMES;
+}
 
 static poet_status next_frame(void *opaque, uint8_t *frame, bool *got)
 {
@@ -117,6 +122,11 @@ static poet_status take_codes(void *opaque, const int32_t *codes, int positions)
 {
     video_stream *s = opaque;
     size_t count = (size_t)positions * s->each;
+    if (s->positions + (uint32_t)positions > s->most)
+        return POET_FAIL(POET_ERR_UNSUPPORTED,
+                         "has more than the %.0f frames of this size that a token file can hold; "
+                         "encode it in parts, or with a smaller --size",
+                         frames_of(s->most));
     if (s->count + count > s->room) {
         size_t room = 2 * s->room > s->count + count ? 2 * s->room : s->count + count;
         int32_t *grown = poet_realloc(s->codes, room * sizeof *grown);
@@ -166,13 +176,22 @@ static poet_status encode_stream(encode_run *run, const char *path, video_stream
     poet_grid grid;
     POET_TRY(poet_tokenizer_grid(c, 1, info->height, info->width, &grid));
     s->each = (size_t)poet_grid_codes(&grid);
+    s->most =
+        (uint32_t)fmin(POET_TOKFILE_MAX_SIDE, (double)POET_TOKFILE_MAX_CODES / (double)s->each);
     s->expected = info->duration * info->fps;
+    if (s->expected > frames_of(s->most))
+        poet_task_message(s->task,
+                          "%s: seems to have %.0f frames; a token file can hold %.0f of this size",
+                          path, s->expected, frames_of(s->most));
     POET_TRY(create_file(run, info->fps, NULL));
-    grid.t = s->expected > 0 ? (int)fmin(1 + s->expected / POET_PATCH_FRAMES, POET_TOKFILE_MAX_SIDE)
-                             : POET_TOKFILE_MAX_SIDE;
+    grid.t =
+        s->expected > 0 ? (int)fmin(1 + s->expected / POET_PATCH_FRAMES, s->most) : (int)s->most;
     POET_TRY(plan(run, s->task, &grid, source_bytes(info)));
-    POET_TRY(poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width, next_frame,
-                                          take_codes, s));
+    poet_status status = poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width,
+                                                      next_frame, take_codes, s);
+    if (status == POET_ERR_UNSUPPORTED)
+        return poet_context(status, "%s", path);
+    POET_TRY(status);
     const poet_tokfile_clip clip = {.t = s->positions,
                                     .h = (uint32_t)grid.h,
                                     .w = (uint32_t)grid.w,
@@ -362,7 +381,8 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
             "command goes on where it stopped, also after a crash.\n"
             "\n" CLI_DATA_HELP
             "A video file, a folder of PNG files or a pattern of them (walk/%03d.png)\n"
-            "becomes a token file of one clip, of any length, in one go.",
+            "becomes a token file of one clip in one go, of up to 67 million codes: ten\n"
+            "minutes of 640x360 pixels at 30 frames a second, with patches of 4 x 4.",
         .examples = "encode synth:shapes -t tokenizer.safetensors -o train.ptok\n"
                     "encode holiday.mov -t tok.safetensors -o holiday.ptok --size 160x90",
         .options = options,

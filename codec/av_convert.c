@@ -61,15 +61,19 @@ static int colour_matrix(const AVFrame *frame)
     }
 }
 
-static bool is_full_range(const AVFrame *frame)
+/* Untagged grey is full, as FFmpeg has it. */
+static bool is_full_range(const AVFrame *frame, const AVPixFmtDescriptor *format)
 {
+    bool grey = format->nb_components < 3;
     switch (frame->format) {
     case AV_PIX_FMT_YUVJ420P:
     case AV_PIX_FMT_YUVJ411P:
     case AV_PIX_FMT_YUVJ422P:
     case AV_PIX_FMT_YUVJ440P:
     case AV_PIX_FMT_YUVJ444P: return true;
-    default: return frame->color_range == AVCOL_RANGE_JPEG;
+    default:
+        return frame->color_range == AVCOL_RANGE_JPEG ||
+               (grey && frame->color_range == AVCOL_RANGE_UNSPECIFIED);
     }
 }
 
@@ -124,7 +128,7 @@ static poet_status prepare(poet_av_converter *v, const AVFrame *frame, int out_f
                           .h = frame->height,
                           .format = frame->format,
                           .matrix = colour_matrix(frame),
-                          .full_range = is_full_range(frame),
+                          .full_range = is_full_range(frame, format),
                           .chroma_location = frame->chroma_location};
     if (v->sws && memcmp(&wanted, &v->made_for, sizeof wanted) == 0)
         return POET_OK;

@@ -178,13 +178,27 @@ poet_status poet_png_texts(const char *path, poet_tags *tags)
     return status;
 }
 
+/* Whether a chunk acTL comes before the pixels. The file stands behind the signature. */
+static bool is_animated(FILE *file)
+{
+    unsigned char head[8];
+    while (fread(head, 1, sizeof head, file) == sizeof head && memcmp(head + 4, "IDAT", 4) != 0) {
+        if (memcmp(head + 4, "acTL", 4) == 0)
+            return true;
+        if (fseeko(file, (off_t)png_get_uint_32(head) + 4, SEEK_CUR) != 0) /* and a checksum */
+            break;
+    }
+    return false;
+}
+
 bool poet_png_is(const char *path)
 {
-    unsigned char head[4096] = {0};
+    unsigned char head[8] = {0};
     FILE *file = poet_is_file(path) ? fopen(path, "rb") : NULL;
     if (!file)
         return false;
-    size_t got = fread(head, 1, sizeof head, file);
+    bool is_png = fread(head, 1, sizeof head, file) == sizeof head && png_sig_cmp(head, 0, 8) == 0;
+    bool animated = is_png && is_animated(file);
     fclose(file);
-    return got >= 8 && png_sig_cmp(head, 0, 8) == 0 && !memmem(head, got, "acTL", 4);
+    return is_png && !animated;
 }

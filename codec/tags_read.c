@@ -57,8 +57,21 @@ static size_t key_length(const char *line)
     return strncmp(line + length, ": ", 2) == 0 ? length : 0;
 }
 
+/* A value without the blank that each of its lines but the first begins with. */
+static poet_status add_value(poet_tags *out, const char *key, const char *value, size_t size)
+{
+    char *text = poet_alloc(size + 1);
+    size_t length = 0;
+    for (size_t i = 0; text && i < size; i++)
+        if (i == 0 || value[i - 1] != '\n' || value[i] != ' ')
+            text[length++] = value[i];
+    poet_status status = text ? poet_tags_add(out, key, text, length) : POET_ERR_NOMEM;
+    poet_free(text);
+    return status;
+}
+
 /* A comment that is a list of tags, as poet_video_write puts it in MP4 and GIF: each begins with
- * "key: " on a line of its own, and may go on for more lines. */
+ * "key: " on a line of its own, and may go on for more lines, which begin with a blank. */
 static poet_status split_comment(const char *comment, poet_tags *out)
 {
     while (*comment) {
@@ -68,7 +81,7 @@ static poet_status split_comment(const char *comment, poet_tags *out)
         const char *value = comment + length + 2, *end = strchrnul(value, '\n');
         while (*end && !key_length(end + 1))
             end = strchrnul(end + 1, '\n');
-        POET_TRY(poet_tags_add(out, key, value, (size_t)(end - value)));
+        POET_TRY(add_value(out, key, value, (size_t)(end - value)));
         comment = *end ? end + 1 : end;
     }
     return POET_OK;

@@ -199,6 +199,19 @@ static poet_status go_on(poet_tokfile_journal *j, const head *own, uint32_t leve
     return cut ? POET_OK : write_error(j);
 }
 
+/* Between looking for a journal and having it locked no other process may begin one. The folder, locked; -1 where that cannot be. */
+static int lock_folder(const char *path)
+{
+    char *folder = poet_strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        slash[slash == folder] = 0; /* the root keeps its name */
+    int file = folder ? open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    poet_free(folder);
+    if (file >= 0)
+        flock(file, LOCK_EX);
+    return file;
+}
+
 static poet_status open_journal(poet_tokfile_journal *j, const char *path, const head *own)
 {
     size_t room = strlen(path) + sizeof POET_TOKFILE_JOURNAL;
@@ -207,9 +220,13 @@ static poet_status open_journal(poet_tokfile_journal *j, const char *path, const
         return POET_ERR_NOMEM;
     snprintf(j->path, room, "%s%s", path, POET_TOKFILE_JOURNAL);
     poet_output_clean(j->path);
-    if (access(j->path, F_OK) != 0)
-        POET_TRY(begin(j->path, own));
-    return open_locked(j);
+    int folder = lock_folder(j->path);
+    poet_status status = access(j->path, F_OK) != 0 ? begin(j->path, own) : POET_OK;
+    if (!status)
+        status = open_locked(j);
+    if (folder >= 0)
+        close(folder);
+    return status;
 }
 
 poet_status poet_tokfile_journal_open(const char *path, const poet_tokfile_header *header,

@@ -29,11 +29,16 @@ char *poet_tags_text(const poet_write_options *options)
 {
     size_t room = 1, at = 0;
     for (int i = 0; i < options->tag_count; i++)
-        room += strlen(options->tags[i].key) + strlen(options->tags[i].value) + 3;
+        room += strlen(options->tags[i].key) + 2 * strlen(options->tags[i].value) + 3;
     char *text = poet_calloc(room, 1);
-    for (int i = 0; text && i < options->tag_count; i++)
-        at += (size_t)snprintf(text + at, room - at, "%s%s: %s", i ? "\n" : "",
-                               options->tags[i].key, options->tags[i].value);
+    for (int i = 0; text && i < options->tag_count; i++) {
+        at += (size_t)snprintf(text + at, room - at, "%s%s: ", i ? "\n" : "", options->tags[i].key);
+        for (const char *c = options->tags[i].value; *c; c++) {
+            text[at++] = *c;
+            if (*c == '\n')
+                text[at++] = ' '; /* no line of a value passes for a key */
+        }
+    }
     return text;
 }
 

@@ -12,6 +12,31 @@ enum { H = 9, W = 13, LIMIT = 1 << 20 };
 
 static const uint8_t black[3] = {0, 0, 0};
 
+/* A chunk of zeros behind what is there; nobody looks at its checksum. */
+static void add_chunk(unsigned char *file, size_t *size, const char *type, unsigned length)
+{
+    png_save_uint_32(file + *size, length);
+    memcpy(file + *size + 4, type, 4);
+    *size += length + 12;
+}
+
+/* Whether it moves is said before the pixels, however far from the start. */
+static void test_animated(void)
+{
+    for (int animated = 0; animated < 2; animated++) {
+        unsigned char file[9000] = "\x89PNG\r\n\x1a\n";
+        size_t size = 8;
+        add_chunk(file, &size, "IHDR", 13);
+        add_chunk(file, &size, "tEXt", 7000);
+        memcpy(file + size - 100, "acTL", 4); /* in the text it says nothing */
+        if (animated)
+            add_chunk(file, &size, "acTL", 8);
+        add_chunk(file, &size, "IDAT", 20);
+        write_bytes(scratch("chunks.png"), file, size);
+        CHECK(poet_png_is(scratch("chunks.png")) == !animated);
+    }
+}
+
 /* A picture of any kind: byte i of row y is what value says. */
 static void make_png(const char *path, int type, int depth, int interlace, int row_bytes,
                      int (*value)(int y, int i))
@@ -205,6 +230,7 @@ static void test_no_memory(void)
 int main(void)
 {
     scratch_begin();
+    test_animated();
     test_kinds();
     test_write();
     test_damage();

@@ -99,6 +99,19 @@ static void fill_corner(AVFrame *f, int t)
 
 /* ---- tests ---- */
 
+/* Grey that does not say its range is what FFmpeg takes it for: all of it. */
+static void test_grey(void)
+{
+    unsigned char picture[13 + 256] = "P5\n16 16\n255\n";
+    for (int i = 0; i < 256; i++)
+        picture[13 + i] = (unsigned char)i;
+    write_bytes(scratch("grey.pgm"), picture, sizeof picture);
+    poet_clip c = read_clip(scratch("grey.pgm"), NULL);
+    for (int i = 0; i < 256; i++)
+        CHECK_INT(c.pixels[3 * i], i);
+    poet_clip_free(&c);
+}
+
 static void test_rates(void)
 {
     const char *path = scratch("thirty.mkv");
@@ -481,6 +494,7 @@ static void test_png_sequence(void)
 int main(void)
 {
     scratch_begin();
+    test_grey();
     test_rates();
     test_animated_pictures();
     test_variable_rate();

@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-static const poet_video_tag tags[] = {{"prompt", "a \"red\" disc\nmoves \xe2\x86\x92"},
+static const poet_video_tag tags[] = {{"prompt", "a \"red\" disc\nseed: 5\n moves \xe2\x86\x92"},
                                       {"seed", "7"},
                                       {"model", "sample"},
                                       {"codes", "1024"}};
