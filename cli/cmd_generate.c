@@ -40,6 +40,19 @@ static poet_status check_prompt(const char *prompt, const char *where)
     return POET_OK;
 }
 
+/* Cuts the next line off, whichever way lines end; NULL behind the last. */
+static char *next_line(char **rest)
+{
+    char *line = *rest, *end = line ? line + strcspn(line, "\r\n") : NULL;
+    if (!line || !*end) {
+        *rest = NULL;
+        return line;
+    }
+    *rest = end + (end[0] == '\r' && end[1] == '\n' ? 2 : 1);
+    *end = 0;
+    return line;
+}
+
 /* One prompt a line; blank lines are left out. */
 static poet_status read_prompts(generate_run *run)
 {
@@ -50,13 +63,12 @@ static poet_status read_prompts(generate_run *run)
     if (strlen(run->text) != size)
         return POET_FAIL(POET_ERR_FORMAT, "%s: is not a text file", run->prompts_file);
     for (size_t i = 0; i < size; i++)
-        lines += text[i] == '\n';
+        lines += text[i] == '\n' || text[i] == '\r';
     run->prompts = poet_calloc(lines, sizeof *run->prompts);
     if (!run->prompts)
         return POET_ERR_NOMEM;
     char *rest = run->text + poet_utf8_mark(run->text), *line, where[4200];
-    for (int number = 1; (line = strsep(&rest, "\n")); number++) {
-        line[strcspn(line, "\r")] = 0;
+    for (int number = 1; (line = next_line(&rest)); number++) {
         if (!line[strspn(line, " \t")])
             continue;
         snprintf(where, sizeof where, "%s:%d", run->prompts_file, number);
@@ -251,7 +263,7 @@ static poet_status generate(cli_context *context, generate_run *run)
         poet_task_message(&context->task,
                           "%d of %d prompts are longer than the model reads (%d text tokens); "
                           "their ends were left out",
-                          cut, run->n, poet_generator_get_config(run->pair.generator)->text);
+                          cut, run->n, poet_generator_get_config(run->pair.generator)->text - 2);
     int rows = run->n < SHEET_ROWS ? run->n : SHEET_ROWS;
     if (run->sheet)
         POET_TRY(poet_contact_sheet_write(run->sheet, run->sheet_clips, rows, SHEET_FRAMES,

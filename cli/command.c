@@ -88,6 +88,22 @@ static bool same_file(const char *a, const char *b)
            x.st_ino == y.st_ino;
 }
 
+/* One name in two spellings, of a file that need not be there. */
+static bool same_name(const char *a, const char *b)
+{
+    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+    if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0)
+        return false;
+    char *folder_a = slash_a ? strndup(a, (size_t)(slash_a - a) + 1) : strdup(".");
+    char *folder_b = slash_b ? strndup(b, (size_t)(slash_b - b) + 1) : strdup(".");
+    struct stat x, y;
+    bool same = folder_a && folder_b && stat(folder_a, &x) == 0 && stat(folder_b, &y) == 0 &&
+                x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    free(folder_a);
+    free(folder_b);
+    return same;
+}
+
 static poet_status check_output(const cli_context *context, const cli_option *options,
                                 const cli_option *output)
 {
@@ -98,7 +114,7 @@ static poet_status check_output(const cli_context *context, const cli_option *op
                              output->name, path, context->verb);
     for (const cli_option *o = options; o->type; o++) {
         const char *other = o == output ? NULL : text_of(o);
-        if (other && (same_file(path, other) || (o->writes && strcmp(path, other) == 0)))
+        if (other && (same_file(path, other) || (o->writes && same_name(path, other))))
             return POET_FAIL(POET_ERR_ARG, "--%s and --%s: %s cannot be both", output->name,
                              o->name, path);
     }

@@ -14,20 +14,27 @@ static const double terminal_interval = 0.1, plain_interval = 10; /* seconds */
 
 static volatile sig_atomic_t stop_wanted;
 
+/* A key may come twice, from the terminal and from a program in between, and a terminal that is closed may say so twice. */
 static void on_signal(int number)
 {
     static const char text[] = "\nstopping after this step; once more to stop at once\n";
-    (void)number;
-    stop_wanted = 1;
-    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)ignored;
+    static const double same_key = 0.3; /* seconds */
+    static double first;
+    if (!stop_wanted) {
+        stop_wanted = 1;
+        first = poet_seconds();
+        ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+        (void)ignored;
+    } else if (number != SIGHUP && poet_seconds() - first > same_key) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
 }
 
-/* SA_RESETHAND: the second signal has its default effect. */
 static void catch_signals(void)
 {
     static bool caught;
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     if (caught)
         return;
     caught = true;

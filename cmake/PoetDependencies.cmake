@@ -10,6 +10,8 @@ find_package(Threads REQUIRED)
 # Debian ships oneDNN without a CMake package of its own.
 find_path(DNNL_INCLUDE oneapi/dnnl/dnnl.h REQUIRED)
 find_library(DNNL_LIBRARY dnnl REQUIRED)
-add_library(poet::dnnl UNKNOWN IMPORTED)
+if(NOT TARGET poet::dnnl) # found before
+  add_library(poet::dnnl UNKNOWN IMPORTED)
+endif()
 set_target_properties(poet::dnnl PROPERTIES IMPORTED_LOCATION ${DNNL_LIBRARY}
                                             INTERFACE_INCLUDE_DIRECTORIES ${DNNL_INCLUDE})

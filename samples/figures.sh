@@ -47,9 +47,9 @@ process_time() {
   printf '\n## From the command to the clip\n\n    pocketpoet generate "%s" --threads 2 -o clip.mp4\n\n' "$1"
   printf '| what | figure |\n| --- | --- |\n'
   for _ in 1 2 3 4 5; do
-    begin=$EPOCHREALTIME
+    begin=${EPOCHREALTIME/,/.}
     "$program" generate "$1" --threads 2 --quiet -o "$clip" >/dev/null
-    end=$EPOCHREALTIME
+    end=${EPOCHREALTIME/,/.}
     awk -v begin="$begin" -v end="$end" 'BEGIN { print end - begin }'
   done | sort -n | awk '{ s[NR] = $1 } END { printf "| the whole process, median of %d | %.2f s (%.2f to %.2f) |\n", NR, s[(NR + 1) / 2], s[1], s[NR] }'
   rm -f "$clip"

@@ -50,7 +50,7 @@ install_packages() {
     return 0
   fi
   for package; do
-    [[ $(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null) == *installed* ]] ||
+    grep -qx installed <<<"$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null)" ||
       missing+=("$package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0

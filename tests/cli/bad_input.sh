@@ -137,16 +137,17 @@ works generate --prompts long.txt --model ./model -o long.gif
 # Every option of every command that takes a number, a size or one of some words, each with the next of these.
 absurd=(-5 nan 99999999999999999999 "" 1e999) next=0
 remember
-for command in $(commands); do
+while read -r -a command; do
   while read -r option value; do
     word=${absurd[$((next++ % 5))]}
     case $value in
-      LIST | TEXT) continue ;; # is read later; may be anything
+      LIST | TEXT | DATA | CELL) continue ;; # is read later; may be anything
       FILE* | FOLDER | NAME | TYPE) word="" ;;
     esac
-    says 2 "$option" "$command" "$option=$word"
-  done < <("$program" "$command" --help | grep -oE -- '--[a-z-]+ [A-Z][A-Za-z.]*' | sort -u)
-done
+    says 2 "$option" "${command[@]}" "$option=$word"
+  done < <("$program" "${command[@]}" --help | grep -oE -- '--[a-z-]+ [A-Z][A-Za-z.]*' | sort -u)
+done < <(commands && printf '%s\n' "codebook "{shrink,remap,inspect,recommend} "eval "{coverage,sweep})
+[ "$next" -gt 100 ] || fail "only $next options were tried"
 nothing_new
 refuses 2 "--fsq-levels: '2,x' is not a list" train-tokenizer "${data[@]}" --quantizer fsq --fsq-levels 2,x -o x.safetensors
 refuses 2 "a width must be a multiple of its heads" train-generator train.ptok -t $tokenizer --heads 5 -o x.safetensors

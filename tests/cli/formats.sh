@@ -9,10 +9,10 @@ documented() {
   awk -v heading="## $1" '$0 == heading { on = 1; next } /^## / { on = 0 } on' "$formats" | grep -o '`[^`]*`' | tr -d '`' | tr '., ' '\n'
 }
 
-# has_rows HEADING WHAT: the keys of $stdout, but for sizes, are among the words of that section, where * stands for any.
+# has_rows HEADING WHAT [KEY...]: the keys of $stdout, but for sizes and these, are among the words of that section, where * stands for any.
 has_rows() {
   local words key word found
-  words=$(documented "$1")
+  words="$(documented "$1") ${*:3}"
   [ -n "$words" ] || fail "docs/formats.md has no section '$1'"
   set -f
   for key in $(grep -o '"[^"]*":' <<<"$stdout" | tr -d '":' | sort -u); do
@@ -48,5 +48,18 @@ works eval sweep "${data[@]}" -o sweep --threads 1 -m merge-finetuned -k 16,8 --
   --captions 2 --distribution 8 --speed 0.05
 stdout=$(cat sweep/cells/merge-finetuned-8-s1.json)
 has_rows '`eval sweep`' "a cell of eval sweep"
+
+works eval "${data[@]}" --model ./model --count 4 --captions 2 --distribution 8 --speed 0.05 --json
+has_rows '`eval --json`' "eval" background colour motion shape size speed
+works bench --model ./model --only generate --seconds 0.1 --json
+has_rows '`bench --json`' "bench --only generate"
+for part in decode train-generator train-tokenizer; do
+  works bench --model ./model --only $part --seconds 0.1 --width 64 --layers 1 --batch 1 --tokenizer-batch 1 --json
+  has_rows '`bench --json`' "bench --only $part"
+done
+works bench --model ./model --only kernels --count --json
+has_rows '`bench --json`' "bench --only kernels"
+works train-reader "${data[@]}" -o reader.safetensors --steps 2 --batch 2 --width 8 --json
+has_rows '`train-reader --json`' "train-reader" attributes interval accuracy clips background colour motion shape size speed
 
 exit $((failures > 0))

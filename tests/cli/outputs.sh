@@ -32,6 +32,11 @@ refuses 2 "--output and --tokenizer: file cannot be both" train-generator missin
 refuses 2 "--output and --from: ./file cannot be both" train-generator missing.ptok -t missing --from file -o ./file
 refuses 2 "--output: ./file is what encode reads" encode file -t missing.safetensors -o ./file
 refuses 2 "--output and --sheet: x.png cannot be both" generate "a red circle" -o x.png --sheet x.png
+refuses 2 "--output and --sheet: x.png cannot be both" generate "a red circle" -o x.png --sheet folder/../x.png
+mkfifo pipe
+for special in pipe /dev/null; do
+  refuses 1 "$special: is a device or a pipe" train-tokenizer missing -o $special
+done
 refuses 2 "--output and --metrics: x.st cannot be both" train-tokenizer missing -o x.st --metrics x.st
 
 exit $((failures > 0))

@@ -38,7 +38,7 @@ stub dpkg-query <<<'echo installed'
 expect "nothing is missing" 0 ""
 [ ! -s output ] || { echo "not silent: $(cat output)"; exit 1; }
 
-stub dpkg-query <<<'[ "$4" = one ] && echo installed'
+stub dpkg-query <<<'[ "$4" = one ] && echo installed || echo not-installed'
 expect "one is missing" 0 "noninteractive -qq install --yes --no-install-recommends two"
 
 touch broken

@@ -1,6 +1,7 @@
 #!/bin/bash
-# usage.sh PROGRAM: help pages, exit statuses, and the sentences about slips of the hand.
+# usage.sh PROGRAM SOURCES: help pages, exit statuses, and the sentences about slips of the hand.
 . "$(dirname "${BASH_SOURCE[0]}")/support.sh"
+model=$2/samples/models/shapes/generator.safetensors
 
 run
 [ "$status" = 2 ] && [[ $stderr == usage:* ]] || fail "no command: status $status: $stderr"
@@ -58,6 +59,12 @@ unread() {
 
 unread info
 [ "$status" = 141 ] || fail "info without a reader: status $status"
+# More than a buffer of it.
+unread inspect "$model" --details --json
+[ "$status" = 141 ] || fail "inspect without a reader: status $status"
+status=0
+sentence=$("$program" inspect "$model" --details --json 2>&1 >/dev/full) || status=$?
+[ "$status" = 1 ] && [[ $sentence == *"standard output: cannot be written"* ]] || fail "a full disk, much to print: $status: $sentence"
 unread synth shapes -n 2 -o drawn
 [ "$status" = 141 ] && [ -s drawn/captions.jsonl ] || fail "synth without a reader: status $status"
 

@@ -30,14 +30,16 @@ wanted() {
 once() {
   local file=$1
   shift
-  [ -e "$file" ] || { "$@" >"$file.part" && mv "$file.part" "$file"; }
+  [ ! -e "$file" ] || return 0
+  "$@" >"$file.part"
+  mv "$file.part" "$file"
 }
 
 # steps_for MINUTES COMMAND...: how many steps the command's training makes in that time, by two hundred of them.
 steps_for() {
   local minutes=$1
   shift
-  rm -f trial.jsonl trial.safetensors
+  rm -f trial.jsonl trial.safetensors trial.safetensors.checkpoint
   "$@" -o trial.safetensors --metrics trial.jsonl --steps 200 --log-every 100 --quiet >&2
   jq -s --argjson minutes "$minutes" '(map(.steps_per_s // empty) | last) * 60 * $minutes | floor' trial.jsonl
 }
@@ -73,11 +75,12 @@ encode() {
 
 # ---- the stages ----
 
-[ -e clips ] || "$program" import "$clips" -o clips --size 64x64 --frames 17 --quiet
+[ -e clips/manifest.json ] || "$program" import "$clips" -o clips --size 64x64 --frames 17 --quiet
 for patch in 4 8; do
   wanted patch-$patch || continue
   for split in train dev; do
-    [ -e $split.npy ] || "$python" "$(dirname "$peer")/clips_to_npy.py" "$clips/captions.jsonl" $split $split.npy
+    [ -e $split.npy ] || "$python" "$(dirname "$peer")/clips_to_npy.py" "$clips/captions.jsonl" $split part.npy
+    [ -e $split.npy ] || mv part.npy $split.npy
   done
   once peer-$patch.txt peer_tokenizer $patch
   train 12 patch-$patch "${tokenizer[@]}" --patch $patch --batch 8 --crop 32 --dim 32
@@ -113,10 +116,20 @@ made() {
   [ -e "$1.safetensors" ]
 }
 
+# The reports with the seconds of the whole training: those of a run that goes on begin at 0.
+timed='reduce .[] as $r ({before: 0, seconds: 0, rows: []};
+  ($r.seconds // .seconds) as $now | (if $now < .seconds then .before += .seconds else . end) | .seconds = $now |
+  .rows += [$r + {elapsed: (.before + $now | round)}]) | .rows'
+
+# elapsed NAME: how long its training took.
+elapsed() {
+  jq -s "$timed | last.elapsed" "$1.jsonl"
+}
+
 # reached PATCH: the first report that has the peer's PSNR.
 reached() {
-  jq -s --argjson bar "$(cat "peer-$1.txt")" 'map(select(.psnr and .psnr >= $bar)) | first |
-    if . then "\(.seconds) s" else "not reached" end' -r "patch-$1.jsonl"
+  jq -s --argjson bar "$(cat "peer-$1.txt")" "$timed"' | map(select(.psnr and .psnr >= $bar)) | first |
+    if . then "\(.elapsed) s" else "not reached" end' -r "patch-$1.jsonl"
 }
 
 echo "| what | figure |"
@@ -125,9 +138,9 @@ for patch in 4 8; do
   made patch-$patch || continue
   echo "| patch $patch: PSNR of the peer after 15 minutes | $(cat peer-$patch.txt) dB |"
   echo "| patch $patch: reached by ours after (a report each 72 s) | $(reached $patch) |"
-  echo "| patch $patch: ours after $(last seconds patch-$patch) s | $(last psnr patch-$patch) dB |"
+  echo "| patch $patch: ours after $(elapsed patch-$patch) s | $(last psnr patch-$patch) dB |"
 done
-! made hour || echo "| patch 4 after $(last seconds hour) s | $(last psnr hour) dB |"
+! made hour || echo "| patch 4 after $(elapsed hour) s | $(last psnr hour) dB |"
 for k in 64 256 1024 4096; do
   ! made codes-$k || echo "| $k codes, 15 minutes: PSNR; codes used | $(last psnr codes-$k) dB; $(last codes_used codes-$k) |"
 done
