@@ -94,6 +94,7 @@ static poet_status is_video(const char *input, bool *out)
 
 /* Frames that are encoded as they come, and their codes. */
 typedef struct video_stream {
+    const char *path;
     poet_video *video;
     const poet_task *task;
     double read, expected; /* frames; 0: not known */
@@ -124,9 +125,9 @@ static poet_status take_codes(void *opaque, const int32_t *codes, int positions)
     size_t count = (size_t)positions * s->each;
     if (s->positions + (uint32_t)positions > s->most)
         return POET_FAIL(POET_ERR_UNSUPPORTED,
-                         "has more than the %.0f frames of this size that a token file can hold; "
-                         "encode it in parts, or with a smaller --size",
-                         frames_of(s->most));
+                         "%s: has more than the %.0f frames of this size that a token file can "
+                         "hold; encode it in parts, or with a smaller --size",
+                         s->path, frames_of(s->most));
     if (s->count + count > s->room) {
         size_t room = 2 * s->room > s->count + count ? 2 * s->room : s->count + count;
         int32_t *grown = poet_realloc(s->codes, room * sizeof *grown);
@@ -169,7 +170,7 @@ static size_t source_bytes(const poet_video_info *info)
     return (size_t)SOURCE_FRAMES * (size_t)info->source_width * (size_t)info->source_height * 3;
 }
 
-static poet_status encode_stream(encode_run *run, const char *path, video_stream *s)
+static poet_status encode_stream(encode_run *run, video_stream *s)
 {
     const poet_video_info *info = poet_video_get_info(s->video);
     const poet_tokenizer_config *c = poet_tokenizer_get_config(run->tokenizer);
@@ -178,33 +179,34 @@ static poet_status encode_stream(encode_run *run, const char *path, video_stream
     s->each = (size_t)poet_grid_codes(&grid);
     s->most =
         (uint32_t)fmin(POET_TOKFILE_MAX_SIDE, (double)POET_TOKFILE_MAX_CODES / (double)s->each);
+    if (!s->most)
+        return POET_FAIL(POET_ERR_UNSUPPORTED,
+                         "%s: one frame of this size has more codes than a token file can hold",
+                         s->path);
     s->expected = info->duration * info->fps;
     if (s->expected > frames_of(s->most))
         poet_task_message(s->task,
                           "%s: seems to have %.0f frames; a token file can hold %.0f of this size",
-                          path, s->expected, frames_of(s->most));
+                          s->path, s->expected, frames_of(s->most));
     POET_TRY(create_file(run, info->fps, NULL));
     grid.t =
         s->expected > 0 ? (int)fmin(1 + s->expected / POET_PATCH_FRAMES, s->most) : (int)s->most;
     POET_TRY(plan(run, s->task, &grid, source_bytes(info)));
-    poet_status status = poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width,
-                                                      next_frame, take_codes, s);
-    if (status == POET_ERR_UNSUPPORTED)
-        return poet_context(status, "%s", path);
-    POET_TRY(status);
+    POET_TRY(poet_tokenizer_encode_stream(run->tokenizer, info->height, info->width, next_frame,
+                                          take_codes, s));
     const poet_tokfile_clip clip = {.t = s->positions,
                                     .h = (uint32_t)grid.h,
                                     .w = (uint32_t)grid.w,
                                     .caption = "",
-                                    .source = path};
+                                    .source = s->path};
     return poet_tokfile_add(run->writer, &clip, (const uint32_t *)s->codes);
 }
 
 static poet_status encode_video(cli_context *context, encode_run *run)
 {
-    video_stream stream = {.task = &context->task};
-    POET_TRY(open_video(run, context->operands[0], &stream.video));
-    poet_status status = encode_stream(run, context->operands[0], &stream);
+    video_stream stream = {.path = context->operands[0], .task = &context->task};
+    POET_TRY(open_video(run, stream.path, &stream.video));
+    poet_status status = encode_stream(run, &stream);
     poet_free(stream.codes);
     poet_video_close(stream.video);
     return status;
