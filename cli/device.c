@@ -41,10 +41,11 @@ static poet_status open_auto(cli_context *context, poet_device **out)
 {
     if (!poet_cuda_is_installed())
         return open_cpu(context, out);
-    if (open_card(0, out) == POET_OK) {
+    poet_status status = open_card(0, out);
+    if (status == POET_OK)
         tell_card(context, *out);
-        return POET_OK;
-    }
+    if (status == POET_OK || status == POET_ERR_ARG) /* POET_CUDA_WEIGHTS is no word it knows */
+        return status;
     tell(context, "the processor, as there is no GPU to use: ", poet_error_message());
     return open_cpu(context, out);
 }

@@ -28,6 +28,7 @@ foreach(arch ${wanted})
   endif()
 endforeach()
 
+list(SORT wanted COMPARE NATURAL) # the last is the newest
 list(TRANSFORM wanted APPEND -real OUTPUT_VARIABLE CMAKE_CUDA_ARCHITECTURES)
 list(GET wanted -1 newest)
 list(APPEND CMAKE_CUDA_ARCHITECTURES ${newest}-virtual)

@@ -16,7 +16,7 @@ typedef struct poet_cuda_device {
     char name[192]; /* "NVIDIA GeForce GTX 1080, sm_61, 8.0 GB" */
     poet_stream stream;
     poet_fault *fault; /* in device memory */
-    int capability;    /* 61: compute capability 6.1 */
+    int capability; /* 61: compute capability 6.1; of the card, or of its code where that is older */
     poet_peaks peaks;
     void *energy; /* the runtime's counter; NULL: not asked for yet, or there is none */
 } poet_cuda_device;

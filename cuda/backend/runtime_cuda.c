@@ -20,9 +20,17 @@ static cudaStream_t stream_of(const poet_cuda_device *device)
     return device->stream;
 }
 
+/* An error is answered here, and must not be found by the next launch. */
+static bool succeeds(cudaError_t code)
+{
+    if (code != cudaSuccess)
+        (void)cudaGetLastError();
+    return code == cudaSuccess;
+}
+
 static poet_status check(cudaError_t code, poet_status status, const char *what)
 {
-    if (code == cudaSuccess)
+    if (succeeds(code))
         return POET_OK;
     return POET_FAIL(status, "%s: %s", what, cudaGetErrorString(code));
 }
@@ -43,9 +51,11 @@ poet_status poet_runtime_check(int code, const char *what)
 static poet_status find_card(int index)
 {
     int count = 0, driver = 0;
-    if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0)
+    if (succeeds(cudaDriverGetVersion(&driver)) && driver == 0)
         return POET_FAIL(POET_ERR_UNSUPPORTED, "cuda: NVIDIA's driver is not installed");
     POET_TRY(check(cudaGetDeviceCount(&count), POET_ERR_UNSUPPORTED, "cuda"));
+    if (count == 0)
+        return POET_FAIL(POET_ERR_UNSUPPORTED, "cuda: this machine has no card");
     if (index < 0 || index >= count)
         return POET_FAIL(POET_ERR_ARG, "cuda: there is no card %d; this machine has %d", index,
                          count);
@@ -56,7 +66,7 @@ static poet_status find_card(int index)
 static int attribute(enum cudaDeviceAttr what, int index)
 {
     int value = 0;
-    return cudaDeviceGetAttribute(&value, what, index) == cudaSuccess ? value : 0;
+    return succeeds(cudaDeviceGetAttribute(&value, what, index)) ? value : 0;
 }
 
 static void set_peaks(poet_cuda_device *device, int index)
@@ -94,8 +104,7 @@ void poet_runtime_close(poet_cuda_device *device)
 bool poet_runtime_energy(poet_cuda_device *device, double *joules)
 {
     char bus_id[32];
-    if (!device->energy &&
-        cudaDeviceGetPCIBusId(bus_id, sizeof bus_id, device->index) == cudaSuccess)
+    if (!device->energy && succeeds(cudaDeviceGetPCIBusId(bus_id, sizeof bus_id, device->index)))
         device->energy = poet_nvml_open(POET_NVML_LIBRARY, bus_id);
     return device->energy && poet_nvml_joules(device->energy, joules);
 }
@@ -109,7 +118,7 @@ poet_status poet_runtime_alloc(poet_cuda_device *device, size_t bytes, void **ou
     cudaError_t code = cudaMalloc(out, bytes ? bytes : 1);
     if (code != cudaErrorMemoryAllocation)
         return check(code, POET_ERR_DEVICE, device->name);
-    (void)cudaGetLastError(); /* this error is answered, and must not be found by a launch */
+    (void)succeeds(code);
     POET_TRY(check(cudaMemGetInfo(&left, &most), POET_ERR_DEVICE, device->name));
     return POET_FAIL(POET_ERR_NOMEM, "%s: %.1f MB are needed, %.1f of %.1f MB are free",
                      device->name, (double)bytes / 1e6, (double)left / 1e6, (double)most / 1e6);
@@ -136,6 +145,14 @@ poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *s
     return direction == POET_ON_DEVICE ? POET_OK : poet_runtime_sync(device);
 }
 
+poet_status poet_runtime_code(poet_cuda_device *device, const void *kernel, int *capability)
+{
+    struct cudaFuncAttributes code;
+    POET_TRY(check(cudaFuncGetAttributes(&code, kernel), POET_ERR_DEVICE, device->name));
+    *capability = code.ptxVersion;
+    return POET_OK;
+}
+
 poet_status poet_runtime_sync(poet_cuda_device *device)
 {
     return check(cudaStreamSynchronize(stream_of(device)), POET_ERR_DEVICE, device->name);
@@ -148,8 +165,9 @@ static poet_status capture(poet_cuda_device *device, poet_launch launch, void *o
 {
     cudaStream_t stream = stream_of(device);
     *out = NULL;
-    POET_TRY(check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal),
-                   POET_ERR_DEVICE, device->name));
+    /* Relaxed: the runtime may have to load a kernel that is launched for the first time. */
+    POET_TRY(check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), POET_ERR_DEVICE,
+                   device->name));
     poet_status status = launch(opaque);
     cudaError_t code = cudaStreamEndCapture(stream, out);
     return status ? status : check(code, POET_ERR_DEVICE, device->name);

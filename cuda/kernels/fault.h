@@ -26,6 +26,9 @@ enum {
 /* *fault = POET_FAULT_NONE. Also what open probes a card with: the error says when this build has no code for it. */
 int poet_cuda_clear_fault(poet_stream stream, poet_fault *fault);
 
+/* Its kernel, by which a runtime tells what code the card runs. */
+const void *poet_cuda_probe(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,7 +11,7 @@
  * two are of different builds. */
 typedef struct poet_cuda_plugin_entry {
     const char *version;
-    size_t ops, backend_bytes, call_bytes, device_bytes;
+    size_t ops, backend_bytes, call_bytes, device_bytes, attr_bytes, tensor_bytes;
     const poet_backend *(*table)(void);
 } poet_cuda_plugin_entry;
 
@@ -19,7 +19,8 @@ typedef struct poet_cuda_plugin_entry {
     {                                                                                              \
         .version = POET_CUDA_PLUGIN_VERSION, .ops = POET_OP_COUNT,                                 \
         .backend_bytes = sizeof(poet_backend), .call_bytes = sizeof(poet_call),                    \
-        .device_bytes = sizeof(poet_device), .table = (table_)                                     \
+        .device_bytes = sizeof(poet_device), .attr_bytes = sizeof(poet_attr),                      \
+        .tensor_bytes = sizeof(poet_tensor), .table = (table_)                                     \
     }
 
 #endif

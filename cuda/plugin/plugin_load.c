@@ -54,7 +54,8 @@ static bool is_of_this_build(const poet_cuda_plugin_entry *entry)
     const poet_cuda_plugin_entry own = POET_CUDA_PLUGIN_ENTRY(NULL);
     return strcmp(entry->version, own.version) == 0 && entry->ops == own.ops &&
            entry->backend_bytes == own.backend_bytes && entry->call_bytes == own.call_bytes &&
-           entry->device_bytes == own.device_bytes;
+           entry->device_bytes == own.device_bytes && entry->attr_bytes == own.attr_bytes &&
+           entry->tensor_bytes == own.tensor_bytes;
 }
 
 static poet_status load(void)
