@@ -150,6 +150,13 @@ poet_clip poet_dataset_geometry(const poet_dataset *d)
     return (poet_clip){.t = d->synth.t, .h = d->synth.h, .w = d->synth.w, .fps = d->synth.fps};
 }
 
+static poet_synth_options options_of(const poet_dataset *d, const synth_part *part)
+{
+    poet_synth_options options = d->synth;
+    options.digits = part->digits;
+    return options;
+}
+
 bool poet_dataset_part(const poet_dataset *dataset, int i, const char **name, poet_synth_set *set,
                        poet_synth_options *options)
 {
@@ -159,8 +166,7 @@ bool poet_dataset_part(const poet_dataset *dataset, int i, const char **name, po
         return false;
     *name = part->digits ? digits[part->digits] : poet_synth_name(part->set);
     *set = part->set;
-    *options = dataset->synth;
-    options->digits = part->digits;
+    *options = options_of(dataset, part);
     return true;
 }
 
@@ -217,12 +223,10 @@ uint64_t poet_dataset_fingerprint(const poet_dataset *dataset)
 static poet_status describe_synth(const poet_dataset *d, poet_split split, uint64_t index,
                                   poet_synth_scene *scene, poet_example *out)
 {
-    const char *name;
-    poet_synth_set set;
-    poet_synth_options options;
-    uint64_t parts = (uint64_t)d->parts;
-    poet_dataset_part(d, (int)(index % parts), &name, &set, &options);
-    POET_TRY(poet_synth_scene_make(set, d->seed, index / parts, split, &options, scene));
+    const synth_part *part = &d->part[index % (uint64_t)d->parts];
+    poet_synth_options options = options_of(d, part);
+    POET_TRY(poet_synth_scene_make(part->set, d->seed, index / (uint64_t)d->parts, split, &options,
+                                   scene));
     out->caption = poet_strdup(scene->caption);
     out->attributes = poet_synth_json(scene);
     return POET_OK;
