@@ -207,9 +207,7 @@ static pid_t writer_of(const char *file, const char *name)
 void poet_output_clean(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    char *folder = poet_strdup(slash ? path : ".");
-    if (folder && slash)
-        folder[slash - path + 1] = 0;
+    char *folder = poet_path_folder(path);
     DIR *open = folder ? opendir(folder) : NULL;
     for (struct dirent *entry; open && (entry = readdir(open));) {
         pid_t process = writer_of(entry->d_name, name);
@@ -338,6 +336,15 @@ char *poet_path_join(const char *directory, const char *name)
     if (joined)
         snprintf(joined, room, "%s%s%s", directory, directory[length - 1] == '/' ? "" : "/", name);
     return joined;
+}
+
+char *poet_path_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = poet_strdup(slash ? path : ".");
+    if (folder && slash)
+        folder[slash - path + 1] = 0;
+    return folder;
 }
 
 void poet_path_extension(const char *path, char out[16])

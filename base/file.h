@@ -64,6 +64,9 @@ bool poet_is_file(const char *path);
  * "" or ".". */
 char *poet_path_join(const char *directory, const char *name);
 
+/* The folder that a path is in, with its slash; "." where it names none. The caller frees with poet_free; NULL: no memory. */
+char *poet_path_folder(const char *path);
+
 /* The part after the last '.' of the last component, lower-cased into out[16]; "" when there is
  * none or it is longer. */
 void poet_path_extension(const char *path, char out[16]);

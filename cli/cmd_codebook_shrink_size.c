@@ -28,13 +28,10 @@ typedef struct result {
 /* The model is still of those whose the larger one is, on the same terms. */
 static poet_status copy_texts(const cli_shrink *run, const char *folder)
 {
-    char *from = poet_strdup(run->tokenizer_path);
+    char *from = poet_path_folder(run->tokenizer_path);
     if (!from)
         return POET_ERR_NOMEM;
-    char *slash = strrchr(from, '/');
-    if (slash)
-        slash[1] = 0;
-    poet_status status = cli_model_texts_copy(slash ? from : ".", folder);
+    poet_status status = cli_model_texts_copy(from, folder);
     poet_free(from);
     return status;
 }

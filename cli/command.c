@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -94,13 +95,12 @@ static bool same_name(const char *a, const char *b)
     const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
     if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0)
         return false;
-    char *folder_a = slash_a ? strndup(a, (size_t)(slash_a - a) + 1) : strdup(".");
-    char *folder_b = slash_b ? strndup(b, (size_t)(slash_b - b) + 1) : strdup(".");
+    char *folder_a = poet_path_folder(a), *folder_b = poet_path_folder(b);
     struct stat x, y;
     bool same = folder_a && folder_b && stat(folder_a, &x) == 0 && stat(folder_b, &y) == 0 &&
                 x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-    free(folder_a);
-    free(folder_b);
+    poet_free(folder_a);
+    poet_free(folder_b);
     return same;
 }
 

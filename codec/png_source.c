@@ -167,11 +167,9 @@ static poet_status find_files(png_source *s, const char *path)
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
     bool whole = poet_is_directory(path);
-    s->directory = poet_strdup(whole ? path : slash ? path : ".");
+    s->directory = whole ? poet_strdup(path) : poet_path_folder(path);
     if (!s->directory)
         return POET_ERR_NOMEM;
-    if (!whole && slash)
-        s->directory[slash == path ? 1 : slash - path] = 0;
     if (!whole && poet_is_file(path))
         return add_name(s, name);
     POET_TRY(list(s, !whole && parse_pattern(name, &wanted) ? &wanted : NULL));

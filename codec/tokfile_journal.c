@@ -202,10 +202,8 @@ static poet_status go_on(poet_tokfile_journal *j, const head *own, uint32_t leve
 /* Between looking for a journal and having it locked no other process may begin one. The folder, locked; -1 where that cannot be. */
 static int lock_folder(const char *path)
 {
-    char *folder = poet_strdup(path), *slash = folder ? strrchr(folder, '/') : NULL;
-    if (slash)
-        slash[slash == folder] = 0; /* the root keeps its name */
-    int file = folder ? open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    char *folder = poet_path_folder(path);
+    int file = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     poet_free(folder);
     if (file >= 0)
         flock(file, LOCK_EX);

@@ -319,15 +319,15 @@ static uint64_t describe_folder(const char *path)
 }
 
 /* Of a file, or of the folder that a sequence's or a pattern's files are in. */
-static uint64_t describe_file(char *path)
+static uint64_t describe_file(const char *path)
 {
     struct stat st;
-    char *slash = strrchr(path, '/');
     if (stat(path, &st) == 0)
         return S_ISDIR(st.st_mode) ? describe_folder(path) : hash_stat(0, &st);
-    if (slash)
-        *slash = 0;
-    return slash ? describe_folder(path) : 0;
+    char *folder = poet_path_folder(path);
+    uint64_t hash = folder ? describe_folder(folder) : 0;
+    poet_free(folder);
+    return hash;
 }
 
 /* Everything that decides what will be stored: options, captions, sizes and times of the files. */
