@@ -32,27 +32,13 @@ static poet_status clear_fault(poet_cuda_device *d)
     return poet_runtime_check(poet_cuda_clear_fault(d->stream, d->fault), d->name);
 }
 
-/* Kernels are chosen by what their code can do: PTX for an older card has no tensor cores on a newer one either. */
-static poet_status look_at_code(poet_cuda_device *d)
-{
-    int code;
-    size_t length = strlen(d->name);
-    POET_TRY(poet_runtime_code(d, poet_cuda_probe(), &code));
-    if (code == 0 || code >= d->capability)
-        return POET_OK;
-    d->capability = code;
-    snprintf(d->name + length, sizeof d->name - length, ", with code for sm_%d", code);
-    return POET_OK;
-}
-
 static poet_status set_up(poet_cuda_device *d)
 {
     void *fault;
     POET_TRY(poet_runtime_alloc(d, sizeof *d->fault, &fault));
     d->fault = fault;
     POET_TRY(clear_fault(d));
-    POET_TRY(poet_runtime_sync(d));
-    return look_at_code(d);
+    return poet_runtime_sync(d);
 }
 
 /* A word that nothing knows must not be taken for "as they are". */
@@ -92,6 +78,7 @@ static poet_status device_open(const poet_backend *backend, int index, poet_devi
         poet_free(d);
         return status;
     }
+    tell_weights(d);
     d->base.name = d->name;
     d->base.peak_flops = d->peaks.f32;
     d->base.peak_bandwidth = d->peaks.bandwidth;
@@ -100,7 +87,6 @@ static poet_status device_open(const poet_backend *backend, int index, poet_devi
         device_close(&d->base);
         return status;
     }
-    tell_weights(d);
     *out = &d->base;
     return POET_OK;
 }

@@ -4,6 +4,7 @@
 
 #include <cuda_runtime_api.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *poet_runtime_name(void)
 {
@@ -79,6 +80,20 @@ static void set_peaks(poet_cuda_device *device, int index)
     device->peaks = poet_card_peaks(&card);
 }
 
+/* Kernels are chosen by what their code can do: a card newer than the build runs its newest PTX, which has no tensor cores where that is of
+ * an older card. Where there is no code at all, the first launch says so. */
+static void look_at_code(poet_cuda_device *device)
+{
+    struct cudaFuncAttributes code;
+    size_t length = strlen(device->name);
+    if (!succeeds(cudaFuncGetAttributes(&code, poet_cuda_probe())) ||
+        code.ptxVersion >= device->capability)
+        return;
+    device->capability = code.ptxVersion;
+    snprintf(device->name + length, sizeof device->name - length, ", with code for sm_%d",
+             code.ptxVersion);
+}
+
 poet_status poet_runtime_open(int index, poet_cuda_device *device)
 {
     struct cudaDeviceProp card;
@@ -92,6 +107,7 @@ poet_status poet_runtime_open(int index, poet_cuda_device *device)
     device->stream = stream;
     device->capability = 10 * card.major + card.minor;
     set_peaks(device, index);
+    look_at_code(device);
     return POET_OK;
 }
 
@@ -143,14 +159,6 @@ poet_status poet_runtime_copy(poet_cuda_device *device, void *dst, const void *s
     cudaError_t code = cudaMemcpyAsync(dst, src, bytes, kind, stream_of(device));
     POET_TRY(check(code, POET_ERR_DEVICE, device->name));
     return direction == POET_ON_DEVICE ? POET_OK : poet_runtime_sync(device);
-}
-
-poet_status poet_runtime_code(poet_cuda_device *device, const void *kernel, int *capability)
-{
-    struct cudaFuncAttributes code;
-    POET_TRY(check(cudaFuncGetAttributes(&code, kernel), POET_ERR_DEVICE, device->name));
-    *capability = code.ptxVersion;
-    return POET_OK;
 }
 
 poet_status poet_runtime_sync(poet_cuda_device *device)

@@ -38,9 +38,6 @@ poet_status poet_runtime_sync(poet_cuda_device *device);
 /* POET_OK for 0, else POET_ERR_DEVICE and the runtime's sentence. */
 poet_status poet_runtime_check(int code, const char *what);
 
-/* The compute capability that a kernel was compiled for: a card newer than this build runs its newest PTX. 0: the card's own. */
-poet_status poet_runtime_code(poet_cuda_device *device, const void *kernel, int *capability);
-
 /* Before a call's kernels: makes what they may not read undefined, where that costs nothing that counts. */
 poet_status poet_runtime_begin(const poet_cuda_device *device, const poet_call *call);
 

@@ -32,14 +32,6 @@ void poet_runtime_close(poet_cuda_device *device)
     (void)device;
 }
 
-poet_status poet_runtime_code(poet_cuda_device *device, const void *kernel, int *capability)
-{
-    (void)device;
-    (void)kernel;
-    *capability = 0;
-    return POET_OK;
-}
-
 poet_status poet_runtime_check(int code, const char *what)
 {
     if (code == POET_SIMT_OK)
