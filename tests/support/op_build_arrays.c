@@ -129,26 +129,26 @@ void op_build_concat(op_case *c)
     op_result_only(c, "v", poet_concat(c->g, 3, x, axis), 1);
 }
 
-void op_build_slice(op_case *c)
+/* Axis a; f and l are the first and the length of a slice, or what comes before and after. */
+static void build_along_axis(op_case *c,
+                             poet_val (*op)(poet_graph *, poet_val, int, int64_t, int64_t))
 {
     int axis = (int)op_arg(c, 'a', 0);
-    int64_t first = op_arg(c, 'f', 0), length = op_arg(c, 'l', 1);
+    int64_t f = op_arg(c, 'f', 0), l = op_arg(c, 'l', 0);
     poet_val x = halves(c, "x", op_first_shape(c));
-    op_result_add(c, "y", poet_cast(c->g, poet_slice(c->g, x, axis, first, length), POET_F32), 1);
+    op_result_add(c, "y", poet_cast(c->g, op(c->g, x, axis, f, l), POET_F32), 1);
     if (op_arg(c, 'm', 0))
-        op_result_only(c, "v",
-                       poet_slice(c->g, bytes(c, "u", op_first_shape(c)), axis, first, length), 1);
+        op_result_only(c, "v", op(c->g, bytes(c, "u", op_first_shape(c)), axis, f, l), 1);
+}
+
+void op_build_slice(op_case *c)
+{
+    build_along_axis(c, poet_slice);
 }
 
 void op_build_pad(op_case *c)
 {
-    int axis = (int)op_arg(c, 'a', 0);
-    int64_t before = op_arg(c, 'f', 0), after = op_arg(c, 'l', 0);
-    poet_val x = halves(c, "x", op_first_shape(c));
-    op_result_add(c, "y", poet_cast(c->g, poet_pad(c->g, x, axis, before, after), POET_F32), 1);
-    if (op_arg(c, 'm', 0))
-        op_result_only(c, "v",
-                       poet_pad(c->g, bytes(c, "u", op_first_shape(c)), axis, before, after), 1);
+    build_along_axis(c, poet_pad);
 }
 
 void op_build_sum_to(op_case *c)

@@ -1,6 +1,6 @@
 /* A directory for a test's files that is removed at its end, and small file helpers. */
-#ifndef POET_TESTS_CODEC_SCRATCH_H
-#define POET_TESTS_CODEC_SCRATCH_H
+#ifndef POET_TESTS_SUPPORT_SCRATCH_H
+#define POET_TESTS_SUPPORT_SCRATCH_H
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char scratch_directory[] = "/tmp/poet-codec-XXXXXX";
+static char scratch_directory[] = "/tmp/poet-test-XXXXXX";
 
 static inline void scratch_begin(void)
 {
@@ -21,12 +21,12 @@ static inline void scratch_begin(void)
     }
 }
 
-/* A path in the directory; four are valid at a time. */
+/* A path in the directory; eight are valid at a time. */
 static inline const char *scratch(const char *name)
 {
-    static char paths[4][256];
+    static char paths[8][320];
     static int next;
-    char *path = paths[next++ % 4];
+    char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", scratch_directory, name);
     return path;
 }

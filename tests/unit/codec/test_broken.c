@@ -3,8 +3,8 @@
 
 #include "make_video.h"
 #include "pictures.h"
-#include "scratch.h"
 #include "tests/support/check.h"
+#include "tests/support/scratch.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

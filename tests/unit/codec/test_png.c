@@ -1,8 +1,8 @@
 #include "codec/png.h"
 
 #include "pictures.h"
-#include "scratch.h"
 #include "tests/support/check.h"
+#include "tests/support/scratch.h"
 
 #include <png.h>
 #include <signal.h>

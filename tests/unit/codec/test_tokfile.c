@@ -2,8 +2,8 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
-#include "scratch.h"
 #include "tests/support/check.h"
+#include "tests/support/scratch.h"
 
 #include <signal.h>
 #include <sys/resource.h>

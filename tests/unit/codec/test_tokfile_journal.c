@@ -2,8 +2,8 @@
  * one that was written at once. */
 #include "base/bits.h"
 #include "codec/tokfile_internal.h"
-#include "scratch.h"
 #include "tests/support/check.h"
+#include "tests/support/scratch.h"
 
 #include <signal.h>
 #include <sys/resource.h>

@@ -3,8 +3,8 @@
 #include "codec/png.h"
 #include "make_video.h"
 #include "pictures.h"
-#include "scratch.h"
 #include "tests/support/check.h"
+#include "tests/support/scratch.h"
 
 #include <libavutil/pixdesc.h>
 

@@ -3,8 +3,8 @@
 #include "codec/png.h"
 #include "codec/write_internal.h"
 #include "pictures.h"
-#include "scratch.h"
 #include "tests/support/check.h"
+#include "tests/support/scratch.h"
 
 #include <jansson.h>
 #include <libavcodec/avcodec.h>

@@ -8,31 +8,7 @@
 #include "datasets/dataset.h"
 #include "datasets/import.h"
 #include "tests/support/check.h"
-
-#include <stdlib.h>
-#include <unistd.h>
-
-static char root[64];
-
-/* root/name, in one of a few buffers. */
-static inline const char *in_root(const char *name)
-{
-    static char buffer[8][320];
-    static int next;
-    char *path = buffer[next++ % 8];
-    snprintf(path, sizeof buffer[0], "%s/%s", root, name);
-    return path;
-}
-
-static inline void write_text(const char *name, const char *text, size_t size)
-{
-    FILE *file = fopen(in_root(name), "wb");
-    CHECK(file != NULL);
-    if (file) {
-        CHECK(fwrite(text, 1, size, file) == size);
-        fclose(file);
-    }
-}
+#include "tests/support/scratch.h"
 
 /* A video whose frame t is a plain grey that tells t and the video's number. */
 static inline void write_video_at(const char *name, int frames, int number, double fps)
@@ -42,7 +18,7 @@ static inline void write_video_at(const char *name, int frames, int number, doub
     CHECK_OK(poet_clip_create(frames, 48, 64, fps, &clip));
     for (int t = 0; t < frames; t++)
         memset(poet_clip_frame(&clip, t), 40 + 6 * t + 3 * number, poet_clip_frame_bytes(&clip));
-    CHECK_OK(poet_video_write(in_root(name), &clip, NULL, notice));
+    CHECK_OK(poet_video_write(scratch(name), &clip, NULL, notice));
     poet_clip_free(&clip);
 }
 
@@ -55,8 +31,8 @@ static inline void cut_file(const char *name, const char *to, size_t share)
 {
     unsigned char *bytes;
     size_t size;
-    CHECK_OK(poet_file_read(in_root(name), 1 << 24, &bytes, &size));
-    write_text(to, (const char *)bytes, size * share / 100);
+    CHECK_OK(poet_file_read(scratch(name), 1 << 24, &bytes, &size));
+    write_bytes(scratch(to), bytes, size * share / 100);
     poet_free(bytes);
 }
 
@@ -88,14 +64,14 @@ static inline poet_task listen(listener *l)
 /* in/: good videos, broken ones, and captions.jsonl with lines of every kind. */
 static inline void make_folder(void)
 {
-    CHECK_OK(poet_make_directory(in_root("in/more")));
+    CHECK_OK(poet_make_directory(scratch("in/more")));
     write_video("in/a.mp4", 5, 0);
     write_video("in/more/b.mp4", 12, 1);
     write_video("in/short.mp4", 2, 2);
     write_video("in/alone.mp4", 5, 3);
     cut_file("in/a.mp4", "in/cut.mp4", 40);
-    write_text("in/fake.mp4", "this is no video", 16);
-    write_text("in/empty.mp4", "", 0);
+    write_bytes(scratch("in/fake.mp4"), "this is no video", 16);
+    write_bytes(scratch("in/empty.mp4"), "", 0);
     static const char lines[] =
         "{\"file\":\"a.mp4\",\"caption\":\"  a grey\\n clip \",\"split\":\"train\","
         "\"attributes\":{\"source\":\"film\",\"mood\":7}}\n"
@@ -112,7 +88,7 @@ static inline void make_folder(void)
         "{\"file\":\"cut.mp4\",\"caption\":\"cut\"}\n"
         "{\"file\":\"fake.mp4\",\"caption\":\"fake\"}\n"
         "{\"file\":\"empty.mp4\",\"caption\":\"   \"}\n";
-    write_text("in/captions.jsonl", lines, sizeof lines - 1);
+    write_bytes(scratch("in/captions.jsonl"), lines, sizeof lines - 1);
 }
 
 static inline poet_import_options small(void)
@@ -133,17 +109,14 @@ static inline void check_grey(const poet_example *e, int first, int number, bool
     }
 }
 
-/* Runs the tests in a new root, which is removed behind them. */
-static inline int run_in_root(void (*tests)(void))
+/* Runs the tests in a new directory, which is removed behind them. */
+static inline int run_in_scratch(void (*tests)(void))
 {
-    strcpy(root, "/tmp/poet-import-XXXXXX");
-    CHECK(mkdtemp(root) != NULL);
+    scratch_begin();
     size_t before = poet_memory_get_stats().blocks;
     tests();
     CHECK_INT(poet_memory_get_stats().blocks, before);
-    char command[100];
-    snprintf(command, sizeof command, "rm -r %s", root);
-    CHECK(system(command) == 0);
+    scratch_end();
     return CHECK_RESULT();
 }
 

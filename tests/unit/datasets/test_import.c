@@ -41,13 +41,13 @@ static void test_import(void)
     poet_task task = listen(&l);
     poet_import_options options = small();
     poet_import_report report;
-    CHECK_OK(poet_import(in_root("in"), in_root("out"), &options, &task, &report));
+    CHECK_OK(poet_import(scratch("in"), scratch("out"), &options, &task, &report));
     check_report(&report);
     check_messages(l.text);
 
     poet_dataset *data;
     poet_example e;
-    CHECK_OK(poet_dataset_open(in_root("out"), NULL, &data));
+    CHECK_OK(poet_dataset_open(scratch("out"), NULL, &data));
     CHECK_OK(poet_dataset_verify(data, NULL));
     CHECK_INT(poet_dataset_count(data, POET_SPLIT_TRAIN), 2);
     CHECK_INT(poet_dataset_count(data, POET_SPLIT_SEEN), 2);
@@ -67,9 +67,9 @@ static void test_import(void)
     poet_dataset_close(data);
 
     poet_dataset_options wrong = {.t = 9};
-    CHECK_FAILS(poet_dataset_open(in_root("out"), &wrong, &data), POET_ERR_MISMATCH, "5 frames");
+    CHECK_FAILS(poet_dataset_open(scratch("out"), &wrong, &data), POET_ERR_MISMATCH, "5 frames");
     l.text[0] = 0;
-    CHECK_OK(poet_import(in_root("in"), in_root("out"), &options, &task, &report));
+    CHECK_OK(poet_import(scratch("in"), scratch("out"), &options, &task, &report));
     CHECK(strstr(l.text, "already") != NULL);
     check_report(&report);
 }
@@ -83,16 +83,16 @@ static void test_resume(void)
     for (poet_status status = POET_ERR_INTERRUPTED; status == POET_ERR_INTERRUPTED; rounds++) {
         listener l = {.stop_at = 9 + rounds};
         poet_task task = listen(&l);
-        status = poet_import(in_root("in"), in_root("resumed"), &options, &task, &report);
+        status = poet_import(scratch("in"), scratch("resumed"), &options, &task, &report);
         CHECK(status == POET_OK || status == POET_ERR_INTERRUPTED);
-        CHECK((status == POET_OK) == poet_is_file(in_root("resumed/manifest.json")));
+        CHECK((status == POET_OK) == poet_is_file(scratch("resumed/manifest.json")));
     }
     CHECK(rounds > 1);
     check_report(&report);
-    CHECK(!poet_is_file(in_root("resumed/import.json")));
+    CHECK(!poet_is_file(scratch("resumed/import.json")));
     poet_dataset *a, *b;
-    CHECK_OK(poet_dataset_open(in_root("out"), NULL, &a));
-    CHECK_OK(poet_dataset_open(in_root("resumed"), NULL, &b));
+    CHECK_OK(poet_dataset_open(scratch("out"), NULL, &a));
+    CHECK_OK(poet_dataset_open(scratch("resumed"), NULL, &b));
     for (uint64_t i = 0; i < 4; i++) {
         poet_split split = i < 2 ? POET_SPLIT_TRAIN : POET_SPLIT_SEEN;
         poet_example x, y;
@@ -112,7 +112,7 @@ static void find_shard(const char *folder, char *name, size_t room)
     poet_manifest m;
     char path[200];
     snprintf(path, sizeof path, "%s/manifest.json", folder);
-    CHECK_OK(poet_manifest_read(in_root(path), &m));
+    CHECK_OK(poet_manifest_read(scratch(path), &m));
     snprintf(name, room, "%s/%s", folder, m.shard[0].file);
     poet_manifest_destroy(&m);
 }
@@ -124,13 +124,13 @@ static void test_damage(void)
     find_shard("resumed", name, sizeof name);
     unsigned char *bytes;
     size_t size;
-    CHECK_OK(poet_file_read(in_root(name), 1 << 24, &bytes, &size));
+    CHECK_OK(poet_file_read(scratch(name), 1 << 24, &bytes, &size));
     for (size_t at = POET_SHARD_HEAD; at < size; at += 37) {
         poet_dataset *data;
         poet_example e;
         bytes[at] ^= 4;
-        write_text(name, (const char *)bytes, size);
-        CHECK_OK(poet_dataset_open(in_root("resumed"), NULL, &data));
+        write_bytes(scratch(name), bytes, size);
+        CHECK_OK(poet_dataset_open(scratch("resumed"), NULL, &data));
         CHECK_FAILS(poet_dataset_verify(data, NULL), POET_ERR_FORMAT, "wrong checksum");
         bool noticed = false;
         for (uint64_t i = 0; i < 2; i++)
@@ -143,7 +143,7 @@ static void test_damage(void)
         poet_dataset_close(data);
         bytes[at] ^= 4;
         poet_manifest m;
-        CHECK_OK(poet_manifest_read(in_root("resumed/manifest.json"), &m));
+        CHECK_OK(poet_manifest_read(scratch("resumed/manifest.json"), &m));
         bool first_shard = false;
         for (size_t i = 0; i < m.clips; i++)
             first_shard = first_shard || (m.clip[i].shard == 0 && m.clip[i].offset <= at &&
@@ -152,11 +152,11 @@ static void test_damage(void)
         poet_manifest_destroy(&m);
     }
     poet_dataset *data;
-    write_text(name, (const char *)bytes, size - 1);
-    CHECK_FAILS(poet_dataset_open(in_root("resumed"), NULL, &data), POET_ERR_FORMAT,
+    write_bytes(scratch(name), bytes, size - 1);
+    CHECK_FAILS(poet_dataset_open(scratch("resumed"), NULL, &data), POET_ERR_FORMAT,
                 "the manifest says");
-    unlink(in_root(name));
-    CHECK_FAILS(poet_dataset_open(in_root("resumed"), NULL, &data), POET_ERR_IO, "shard-");
+    unlink(scratch(name));
+    CHECK_FAILS(poet_dataset_open(scratch("resumed"), NULL, &data), POET_ERR_IO, "shard-");
     poet_free(bytes);
 
     /* The same import makes it anew. */
@@ -164,9 +164,9 @@ static void test_damage(void)
     poet_import_report report;
     listener l = {0};
     poet_task task = listen(&l);
-    CHECK_OK(poet_import(in_root("in"), in_root("resumed"), &options, &task, &report));
+    CHECK_OK(poet_import(scratch("in"), scratch("resumed"), &options, &task, &report));
     CHECK(strstr(l.text, "is gone or cut short") && !strstr(l.text, "these clips already"));
-    CHECK_OK(poet_dataset_open(in_root("resumed"), NULL, &data));
+    CHECK_OK(poet_dataset_open(scratch("resumed"), NULL, &data));
     CHECK_OK(poet_dataset_verify(data, NULL));
     poet_dataset_close(data);
 }
@@ -194,8 +194,8 @@ static void test_manifest(void)
         "\"attributes\":{}}]}"};
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         poet_manifest m;
-        write_text("broken.json", broken[i], strlen(broken[i]));
-        CHECK_FAILS(poet_manifest_read(in_root("broken.json"), &m), POET_ERR_FORMAT, "broken.json");
+        write_bytes(scratch("broken.json"), broken[i], strlen(broken[i]));
+        CHECK_FAILS(poet_manifest_read(scratch("broken.json"), &m), POET_ERR_FORMAT, "broken.json");
     }
 }
 
@@ -203,20 +203,20 @@ static void test_manifest(void)
 static void test_nothing_left(void)
 {
     poet_import_options options = small();
-    CHECK_OK(poet_make_directory(in_root("useless")));
+    CHECK_OK(poet_make_directory(scratch("useless")));
     cut_file("in/more/b.mp4", "useless/0.mp4", 60);
-    write_text("useless/0.txt", "cut", 3);
-    CHECK_FAILS(poet_import(in_root("useless"), in_root("left/a//b/"), &options, NULL, NULL),
+    write_bytes(scratch("useless/0.txt"), "cut", 3);
+    CHECK_FAILS(poet_import(scratch("useless"), scratch("left/a//b/"), &options, NULL, NULL),
                 POET_ERR_FORMAT, "useless: no captioned clip");
-    CHECK(!poet_is_directory(in_root("left")));
-    CHECK_OK(poet_make_directory(in_root("left/a")));
-    CHECK_FAILS(poet_import(in_root("useless"), in_root("left/a/b"), &options, NULL, NULL),
+    CHECK(!poet_is_directory(scratch("left")));
+    CHECK_OK(poet_make_directory(scratch("left/a")));
+    CHECK_FAILS(poet_import(scratch("useless"), scratch("left/a/b"), &options, NULL, NULL),
                 POET_ERR_FORMAT, "useless: no captioned clip");
-    CHECK(!poet_is_directory(in_root("left/a/b")) && poet_is_directory(in_root("left/a")));
-    CHECK_FAILS(poet_import(in_root("useless"), in_root("left/a"), &options, NULL, NULL),
+    CHECK(!poet_is_directory(scratch("left/a/b")) && poet_is_directory(scratch("left/a")));
+    CHECK_FAILS(poet_import(scratch("useless"), scratch("left/a"), &options, NULL, NULL),
                 POET_ERR_FORMAT, "useless: no captioned clip");
-    CHECK(poet_is_directory(in_root("left/a")));
-    CHECK(rmdir(in_root("left/a")) == 0);
+    CHECK(poet_is_directory(scratch("left/a")));
+    CHECK(rmdir(scratch("left/a")) == 0);
 }
 
 /* fps 0 keeps every frame of every video, and the dataset has the rate of the first; another fps
@@ -227,16 +227,16 @@ static void test_rates(void)
     poet_import_report report;
     poet_dataset *data;
     poet_example e;
-    CHECK_OK(poet_make_directory(in_root("rates")));
+    CHECK_OK(poet_make_directory(scratch("rates")));
     write_video_at("rates/a.mp4", 10, 0, 12);
-    write_text("rates/a.txt", "a", 1);
+    write_bytes(scratch("rates/a.txt"), "a", 1);
     write_video_at("rates/b.mp4", 10, 1, 24);
-    write_text("rates/b.txt", "b", 1);
+    write_bytes(scratch("rates/b.txt"), "b", 1);
     options.heldout = 0;
     options.fps = 0;
-    CHECK_OK(poet_import(in_root("rates"), in_root("rates-out"), &options, NULL, &report));
+    CHECK_OK(poet_import(scratch("rates"), scratch("rates-out"), &options, NULL, &report));
     CHECK_INT(report.clips, 4);
-    CHECK_OK(poet_dataset_open(in_root("rates-out"), NULL, &data));
+    CHECK_OK(poet_dataset_open(scratch("rates-out"), NULL, &data));
     CHECK_CLOSE(poet_dataset_geometry(data).fps, 12, 1e-9);
     CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 3, &e));
     check_grey(&e, 5, 1, false);
@@ -244,9 +244,9 @@ static void test_rates(void)
     poet_dataset_close(data);
 
     options.fps = 12;
-    CHECK_OK(poet_import(in_root("rates"), in_root("rates-out"), &options, NULL, &report));
+    CHECK_OK(poet_import(scratch("rates"), scratch("rates-out"), &options, NULL, &report));
     CHECK_INT(report.clips, 3);
-    CHECK_OK(poet_dataset_open(in_root("rates-out"), NULL, &data));
+    CHECK_OK(poet_dataset_open(scratch("rates-out"), NULL, &data));
     CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 2, &e));
     for (int t = 0; t < 5; t++)
         CHECK_CLOSE(poet_clip_frame(&e.clip, t)[1500], 40 + 6 * (2 * t) + 3, 3);
@@ -267,5 +267,5 @@ static void test_all(void)
 
 int main(void)
 {
-    return run_in_root(test_all);
+    return run_in_scratch(test_all);
 }

@@ -5,11 +5,9 @@
 #include "datasets/import.h"
 #include "datasets/import_internal.h"
 #include "tests/support/check.h"
+#include "tests/support/scratch.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-static char root[64], messages[2048];
+static char messages[2048];
 
 static void listen_message(void *user, const char *sentence)
 {
@@ -20,19 +18,9 @@ static void listen_message(void *user, const char *sentence)
 
 static const poet_task task = {.message = listen_message};
 
-static const char *in_root(const char *name)
-{
-    static char buffer[4][256];
-    static int next;
-    char *path = buffer[next++ % 4];
-    snprintf(path, sizeof buffer[0], "%s/%s", root, name);
-    return path;
-}
-
 static void write_text(const char *name, const char *text)
 {
-    FILE *file = fopen(in_root(name), "wb");
-    CHECK(file && fputs(text, file) >= 0 && fclose(file) == 0);
+    write_bytes(scratch(name), text, strlen(text));
 }
 
 /* "file=caption " of every item, in the order of the list. */
@@ -40,7 +28,7 @@ static void list_items(const char *folder, poet_import_report *report, char *tex
 {
     poet_import_list list;
     *report = (poet_import_report){0};
-    const poet_import_sink sink = {.folder = in_root(folder), .task = &task, .report = report};
+    const poet_import_sink sink = {.folder = scratch(folder), .task = &task, .report = report};
     messages[0] = text[0] = 0;
     CHECK_OK(poet_import_list_read(&sink, 0, &list));
     for (size_t i = 0; i < list.count; i++) {
@@ -54,7 +42,7 @@ static void test_kinds(void)
 {
     char items[1024];
     poet_import_report report;
-    CHECK_OK(poet_make_directory(in_root("kinds/below/e.d")));
+    CHECK_OK(poet_make_directory(scratch("kinds/below/e.d")));
     static const char *const clips[] = {"a.mp4", "a.json",  "b.2.mp4", "c.ts",        "p.png",
                                         "q.png", "a-1.gif", "noname",  "below/d.WEBP"};
     for (size_t i = 0; i < sizeof clips / sizeof *clips; i++) {
@@ -83,7 +71,7 @@ static void test_other_texts(void)
 {
     char items[256];
     poet_import_report report;
-    CHECK_OK(poet_make_directory(in_root("texts")));
+    CHECK_OK(poet_make_directory(scratch("texts")));
     write_text("texts/a.mp4", "");
     write_text("texts/LICENSE.txt", "text");
     write_text("texts/captions.csv", "file,caption\na.mp4,A\n");
@@ -96,14 +84,14 @@ static void test_unreadable_caption(void)
 {
     char items[256], wanted[512];
     poet_import_report report;
-    CHECK_OK(poet_make_directory(in_root("broken")));
+    CHECK_OK(poet_make_directory(scratch("broken")));
     write_text("broken/a.mp4", "");
-    CHECK(symlink("nowhere", in_root("broken/a.txt")) == 0);
+    CHECK(symlink("nowhere", scratch("broken/a.txt")) == 0);
     list_items("broken", &report, items, sizeof items);
     CHECK_STR(items, "");
     CHECK_INT(report.skipped[POET_IMPORT_BAD_CAPTION], 1);
-    snprintf(wanted, sizeof wanted,
-             "%s/broken/a.txt: cannot be opened: No such file or directory; skipped\n", root);
+    snprintf(wanted, sizeof wanted, "%s: cannot be opened: No such file or directory; skipped\n",
+             scratch("broken/a.txt"));
     CHECK_STR(messages, wanted);
 }
 
@@ -111,7 +99,7 @@ static void write_picture(const char *name, int grey)
 {
     uint8_t pixels[32 * 32 * 3];
     memset(pixels, grey, sizeof pixels);
-    CHECK_OK(poet_png_write(in_root(name), pixels, 32, 32, NULL, 0));
+    CHECK_OK(poet_png_write(scratch(name), pixels, 32, 32, NULL, 0));
 }
 
 /* A folder of pictures, some of them by a pattern, and what only looks like either. Frame for frame. */
@@ -126,21 +114,21 @@ static void test_sequences(void)
     options.h = options.w = 32;
     options.heldout = 0;
     messages[0] = 0;
-    CHECK_OK(poet_make_directory(in_root("pictures/walk")));
-    CHECK_OK(poet_make_directory(in_root("pictures/empty")));
+    CHECK_OK(poet_make_directory(scratch("pictures/walk")));
+    CHECK_OK(poet_make_directory(scratch("pictures/empty")));
     for (int i = 0; i < 8; i++) {
         snprintf(name, sizeof name, "pictures/walk/%c%02d.png", i < 4 ? 'f' : 'g', i);
         write_picture(name, 20 * i);
     }
     write_text("pictures/captions.csv", "file,caption\nwalk,all\nwalk/g%02d.png,four\nempty,none\n"
                                         "walk/h%02d.png,none\n");
-    CHECK_OK(poet_import(in_root("pictures"), in_root("out"), &options, &task, &report));
+    CHECK_OK(poet_import(scratch("pictures"), scratch("out"), &options, &task, &report));
     CHECK_INT(report.sources, 2);
     CHECK_INT(report.clips, 3);
     CHECK_INT(report.skipped[POET_IMPORT_NO_FILE], 2);
     CHECK(strstr(messages, "pictures/empty: there is no such file; skipped"));
     CHECK(strstr(messages, "pictures/walk/h%02d.png: there is no such file; skipped"));
-    CHECK_OK(poet_dataset_open(in_root("out"), NULL, &data));
+    CHECK_OK(poet_dataset_open(scratch("out"), NULL, &data));
     CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 2, &e));
     CHECK_STR(e.caption, "four");
     for (int t = 0; t < 4; t++)
@@ -149,13 +137,13 @@ static void test_sequences(void)
     poet_dataset_close(data);
 
     write_picture("pictures/walk/g08.png", 0); /* a change of the pattern's files alone is seen */
-    unlink(in_root("pictures/walk/g04.png"));
+    unlink(scratch("pictures/walk/g04.png"));
     write_text("pictures/captions.csv", "file,caption\nwalk/g%02d.png,four\n");
-    CHECK_OK(poet_import(in_root("pictures"), in_root("out"), &options, NULL, &report));
-    unlink(in_root("pictures/walk/g08.png"));
+    CHECK_OK(poet_import(scratch("pictures"), scratch("out"), &options, NULL, &report));
+    unlink(scratch("pictures/walk/g08.png"));
     write_picture("pictures/walk/g04.png", 40);
-    CHECK_OK(poet_import(in_root("pictures"), in_root("out"), &options, NULL, &report));
-    CHECK_OK(poet_dataset_open(in_root("out"), NULL, &data));
+    CHECK_OK(poet_import(scratch("pictures"), scratch("out"), &options, NULL, &report));
+    CHECK_OK(poet_dataset_open(scratch("out"), NULL, &data));
     CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 0, &e));
     CHECK_INT(e.clip.pixels[0], 40);
     poet_example_free(&e);
@@ -164,14 +152,11 @@ static void test_sequences(void)
 
 int main(void)
 {
-    strcpy(root, "/tmp/poet-beside-XXXXXX");
-    CHECK(mkdtemp(root) != NULL);
+    scratch_begin();
     test_kinds();
     test_other_texts();
     test_unreadable_caption();
     test_sequences();
-    char command[100];
-    snprintf(command, sizeof command, "rm -r %s", root);
-    CHECK(system(command) == 0);
+    scratch_end();
     return CHECK_RESULT();
 }

@@ -18,13 +18,25 @@ static void test_csv(void)
     CHECK_INT(poet_csv_row(&at, field, 4), -1);
 }
 
+/* Of the first training clip. */
+static void check_first_caption(const char *folder, const char *caption)
+{
+    poet_dataset *data;
+    poet_example e;
+    CHECK_OK(poet_dataset_open(scratch(folder), NULL, &data));
+    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 0, &e));
+    CHECK_STR(e.caption, caption);
+    poet_example_free(&e);
+    poet_dataset_close(data);
+}
+
 /* captions.csv with an empty caption before a good one, an invalid and a huge one, and captions in text files; the hash split keeps
  * one of the two out. */
 static void test_other_captions(void)
 {
     poet_import_options options = small();
     poet_import_report report;
-    CHECK_OK(poet_make_directory(in_root("csv")));
+    CHECK_OK(poet_make_directory(scratch("csv")));
     for (int i = 0; i < 4; i++) {
         char name[32];
         snprintf(name, sizeof name, "csv/%d.mp4", i);
@@ -34,8 +46,8 @@ static void test_other_captions(void)
     size_t length = strlen(lines);
     memset(lines + length, 'x', 5000);
     strcpy(lines + length + 5000, ",3.mp4\nshort row\n");
-    write_text("csv/captions.csv", lines, strlen(lines));
-    CHECK_OK(poet_import(in_root("csv"), in_root("csv-out"), &options, NULL, &report));
+    write_bytes(scratch("csv/captions.csv"), lines, strlen(lines));
+    CHECK_OK(poet_import(scratch("csv"), scratch("csv-out"), &options, NULL, &report));
     CHECK_INT(report.clips, 2);
     CHECK_INT(report.heldout, 1);
     CHECK_INT(report.skipped[POET_IMPORT_BAD_CAPTION], 3);
@@ -43,25 +55,19 @@ static void test_other_captions(void)
     CHECK_INT(report.skipped[POET_IMPORT_REPEATED], 0);
     CHECK_INT(report.skipped[POET_IMPORT_NO_CAPTION], 0);
 
-    unlink(in_root("csv/captions.csv"));
-    write_text("csv/1.txt", "from a text file\n", 17);
+    unlink(scratch("csv/captions.csv"));
+    write_bytes(scratch("csv/1.txt"), "from a text file\n", 17);
     options.heldout = 0;
-    CHECK_OK(poet_import(in_root("csv"), in_root("csv-out"), &options, NULL, &report));
+    CHECK_OK(poet_import(scratch("csv"), scratch("csv-out"), &options, NULL, &report));
     CHECK_INT(report.clips, 1);
     CHECK_INT(report.heldout, 0);
     CHECK_INT(report.skipped[POET_IMPORT_NO_CAPTION], 3);
-    poet_dataset *data;
-    poet_example e;
-    CHECK_OK(poet_dataset_open(in_root("csv-out"), NULL, &data));
-    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 0, &e));
-    CHECK_STR(e.caption, "from a text file");
-    poet_example_free(&e);
-    poet_dataset_close(data);
+    check_first_caption("csv-out", "from a text file");
 
-    CHECK_FAILS(poet_import(in_root("nowhere"), in_root("x"), &options, NULL, NULL), POET_ERR_IO,
+    CHECK_FAILS(poet_import(scratch("nowhere"), scratch("x"), &options, NULL, NULL), POET_ERR_IO,
                 "nowhere");
     options.level = 50;
-    CHECK_FAILS(poet_import(in_root("csv"), in_root("x"), &options, NULL, NULL), POET_ERR_ARG,
+    CHECK_FAILS(poet_import(scratch("csv"), scratch("x"), &options, NULL, NULL), POET_ERR_ARG,
                 "level 50");
 }
 
@@ -73,17 +79,17 @@ static void test_odd_files(void)
     poet_import_report report;
     listener l = {0};
     poet_task task = listen(&l);
-    CHECK_OK(poet_make_directory(in_root("odd/more")));
+    CHECK_OK(poet_make_directory(scratch("odd/more")));
     write_video("odd/a.mp4", 5, 0);
     write_video("odd/more/b.mp4", 5, 1);
     write_video("odd/\xFF.mp4", 5, 2);
-    CHECK(mkfifo(in_root("odd/pipe.mp4"), 0600) == 0);
-    CHECK(symlink("..", in_root("odd/more/loop")) == 0);
+    CHECK(mkfifo(scratch("odd/pipe.mp4"), 0600) == 0);
+    CHECK(symlink("..", scratch("odd/more/loop")) == 0);
     static const char lines[] = "\xEF\xBB\xBF{\"file\":\"./a.mp4\",\"caption\":\"a\"}\r\n"
                                 "{\"file\":\".//more/b.mp4\",\"caption\":\"b\"}\n";
-    write_text("odd/captions.jsonl", lines, sizeof lines - 1);
+    write_bytes(scratch("odd/captions.jsonl"), lines, sizeof lines - 1);
     options.uncaptioned = true;
-    CHECK_OK(poet_import(in_root("odd"), in_root("odd-out"), &options, &task, &report));
+    CHECK_OK(poet_import(scratch("odd"), scratch("odd-out"), &options, &task, &report));
     CHECK_INT(report.clips, 2);
     CHECK_INT(report.skipped[POET_IMPORT_BAD_LINE], 0);
     CHECK_INT(report.skipped[POET_IMPORT_BAD_NAME], 1);
@@ -91,19 +97,13 @@ static void test_odd_files(void)
     CHECK(strstr(l.text, "odd/more/loop: is a link to a folder that holds it; skipped"));
     CHECK(strstr(l.text, "its name is not UTF-8"));
 
-    unlink(in_root("odd/captions.jsonl"));
-    write_text("odd/a.txt", "\xEF\xBB\xBFmarked", 9);
+    unlink(scratch("odd/captions.jsonl"));
+    write_bytes(scratch("odd/a.txt"), "\xEF\xBB\xBFmarked", 9);
     options.heldout = 0;
-    CHECK_OK(poet_import(in_root("odd"), in_root("odd-out"), &options, NULL, &report));
+    CHECK_OK(poet_import(scratch("odd"), scratch("odd-out"), &options, NULL, &report));
     CHECK_INT(report.clips, 2);
     CHECK_INT(report.skipped[POET_IMPORT_BROKEN], 1); /* the pipe */
-    poet_dataset *data;
-    poet_example e;
-    CHECK_OK(poet_dataset_open(in_root("odd-out"), NULL, &data));
-    CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 0, &e));
-    CHECK_STR(e.caption, "marked");
-    poet_example_free(&e);
-    poet_dataset_close(data);
+    check_first_caption("odd-out", "marked");
 }
 
 /* Videos without a caption, where that is allowed: beside captions.jsonl, which names some, and with no captions at all.
@@ -116,11 +116,11 @@ static void test_uncaptioned(void)
     poet_example e;
     char name[POET_CLIP_NAME_BYTES];
     options.uncaptioned = true;
-    CHECK_OK(poet_import(in_root("in"), in_root("in-all"), &options, NULL, &report));
+    CHECK_OK(poet_import(scratch("in"), scratch("in-all"), &options, NULL, &report));
     CHECK_INT(report.clips, 5); /* a, b twice, short, and alone */
     CHECK_INT(report.skipped[POET_IMPORT_NO_CAPTION], 0);
     CHECK_INT(report.skipped[POET_IMPORT_BROKEN], 3); /* cut, fake, empty */
-    CHECK_OK(poet_dataset_open(in_root("in-all"), NULL, &data));
+    CHECK_OK(poet_dataset_open(scratch("in-all"), NULL, &data));
     poet_dataset_name(data, POET_SPLIT_SEEN, 0, name);
     CHECK_STR(name, "more/b.mp4");
     poet_dataset_name(data, POET_SPLIT_SEEN, 1, name);
@@ -130,9 +130,9 @@ static void test_uncaptioned(void)
     poet_dataset_close(data);
 
     options.heldout = 0;
-    CHECK_OK(poet_import(in_root("csv"), in_root("csv-all"), &options, NULL, &report));
+    CHECK_OK(poet_import(scratch("csv"), scratch("csv-all"), &options, NULL, &report));
     CHECK_INT(report.clips, 4);
-    CHECK_OK(poet_dataset_open(in_root("csv-all"), NULL, &data));
+    CHECK_OK(poet_dataset_open(scratch("csv-all"), NULL, &data));
     for (uint64_t i = 0; i < 4; i++) { /* 1.mp4 has a text beside it */
         CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, i, &e));
         CHECK_STR(e.caption, i == 1 ? "from a text file" : "");
@@ -154,31 +154,31 @@ static void test_unknown_splits(void)
     poet_task task = listen(&l);
     poet_import_options options = small();
     poet_import_report report;
-    CHECK_OK(poet_make_directory(in_root("splits")));
+    CHECK_OK(poet_make_directory(scratch("splits")));
     static const char lines[] = "{\"file\":\"0.mp4\",\"caption\":\"zero\",\"split\":\"train\"}\n"
                                 "{\"file\":\"1.mp4\",\"caption\":\"one\",\"split\":\"trian\"}\n"
                                 "{\"file\":\"2.mp4\",\"caption\":\"two\",\"split\":7}\n"
                                 "{\"file\":\"3.mp4\",\"caption\":\"three\",\"split\":null}\n"
                                 "{\"file\":\"4.mp4\",\"caption\":\"four\",\"split\":\"\"}\n";
-    write_text("splits/captions.jsonl", lines, sizeof lines - 1);
+    write_bytes(scratch("splits/captions.jsonl"), lines, sizeof lines - 1);
     for (int i = 0; i < 5; i++) {
         char name[32];
         snprintf(name, sizeof name, "splits/%d.mp4", i);
         write_video(name, 5, i);
     }
     options.heldout = 1;
-    CHECK_OK(poet_import(in_root("splits"), in_root("splits-out"), &options, &task, &report));
+    CHECK_OK(poet_import(scratch("splits"), scratch("splits-out"), &options, &task, &report));
     CHECK_INT(report.unknown_splits, 2);
     CHECK_INT(report.heldout, 4);
     const char *told = strstr(l.text, "splits/captions.jsonl:2: there is no split \"trian\"");
     CHECK(told && strstr(told, "a hash of the source's name decides"));
     CHECK(strstr(l.text, "captions.jsonl:3") == NULL);
 
-    unlink(in_root("splits/captions.jsonl"));
+    unlink(scratch("splits/captions.jsonl"));
     static const char rows[] = "file,caption,split\n0.mp4,zero,train\n1.mp4,one,Test\n";
-    write_text("splits/captions.csv", rows, sizeof rows - 1);
+    write_bytes(scratch("splits/captions.csv"), rows, sizeof rows - 1);
     l.text[0] = 0;
-    CHECK_OK(poet_import(in_root("splits"), in_root("splits-out"), &options, &task, &report));
+    CHECK_OK(poet_import(scratch("splits"), scratch("splits-out"), &options, &task, &report));
     CHECK_INT(report.unknown_splits, 1);
     CHECK(strstr(l.text, "splits/captions.csv, row 3: there is no split \"Test\"") != NULL);
 }
@@ -188,15 +188,15 @@ static void test_contradiction(void)
 {
     poet_import_options options = small();
     poet_import_report report;
-    CHECK_OK(poet_make_directory(in_root("sides")));
+    CHECK_OK(poet_make_directory(scratch("sides")));
     static const char lines[] = "{\"file\":\"z.mp4\",\"caption\":\"z\",\"split\":\"train\","
                                 "\"attributes\":{\"source\":\"s\"}}\n"
                                 "{\"file\":\"a.mp4\",\"caption\":\"a\",\"split\":\"test\","
                                 "\"attributes\":{\"source\":\"s\"}}\n";
-    write_text("sides/captions.jsonl", lines, sizeof lines - 1);
+    write_bytes(scratch("sides/captions.jsonl"), lines, sizeof lines - 1);
     write_video("sides/a.mp4", 5, 0);
     write_video("sides/z.mp4", 5, 1);
-    CHECK_OK(poet_import(in_root("sides"), in_root("sides-out"), &options, NULL, &report));
+    CHECK_OK(poet_import(scratch("sides"), scratch("sides-out"), &options, NULL, &report));
     CHECK_INT(report.clips, 2);
     CHECK_INT(report.heldout, 0);
     CHECK_INT(report.moved, 1);
@@ -215,5 +215,5 @@ static void test_all(void)
 
 int main(void)
 {
-    return run_in_root(test_all);
+    return run_in_scratch(test_all);
 }

@@ -2,11 +2,8 @@
 #ifndef POET_TESTS_UNIT_GENERATOR_SMALL_GENERATOR_H
 #define POET_TESTS_UNIT_GENERATOR_SMALL_GENERATOR_H
 
-#include "base/memory.h"
-#include "base/rng.h"
 #include "compute/backend.h"
-#include "generator/generator_internal.h"
-#include "tests/support/check.h"
+#include "tests/support/generators.h"
 
 enum { K = 24, DIM = 5 };
 
@@ -33,35 +30,12 @@ static inline poet_generator_config small(int group, int levels, bool neighbours
 
 static inline poet_generator *make(poet_device *device, poet_generator_config c)
 {
-    poet_bpe *bpe;
-    poet_bpe_options options = {.size = 300, .fold_case = true};
-    poet_generator *m;
-    float vectors[4 * K * DIM];
-    poet_rng rng;
-    poet_rng_init(&rng, 8, 8);
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
-        vectors[i] = poet_rng_normal(&rng);
-    CHECK_OK(poet_bpe_train(captions, CAPTIONS, &options, &bpe));
-    c.vocabulary = poet_bpe_size(bpe);
-    CHECK_OK(poet_generator_create(device, &c, bpe, vectors, 0x1234, 5, &m));
-    return m;
+    return support_make_generator(device, c, captions, CAPTIONS);
 }
 
-/* Every weight random, so that nothing is silent. */
 static inline void shake(poet_generator *m)
 {
-    poet_params *params = poet_generator_params(m);
-    for (int i = 0; i < poet_params_count(params); i++) {
-        size_t bytes = poet_tensor_bytes(poet_params_tensor(params, i));
-        float *values = poet_alloc(bytes);
-        poet_rng rng;
-        poet_rng_init(&rng, 4, (uint64_t)i);
-        for (size_t k = 0; k < bytes / sizeof *values; k++)
-            values[k] = 0.3F * poet_rng_normal(&rng);
-        if (poet_params_kind(params, i) == POET_PARAM)
-            CHECK_OK(poet_params_write(params, i, values, bytes));
-        poet_free(values);
-    }
+    support_shake_generator(m, 0.3F);
 }
 
 #endif

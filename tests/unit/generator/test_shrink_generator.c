@@ -1,9 +1,7 @@
 /* Generators under smaller codebooks: exact sums against all members in turn, tables of equal codes, the fitted head. */
-#include "base/memory.h"
-#include "base/rng.h"
 #include "compute/backend.h"
 #include "generator/shrink_internal.h"
-#include "tests/support/check.h"
+#include "tests/support/generators.h"
 
 enum { K = 12, DIM = 4, MOST = 256 };
 
@@ -28,29 +26,10 @@ static poet_generator_config tiny(int levels, int t, int side, int group, bool k
     return c;
 }
 
-/* Random weights of size scale, so that nothing is silent. */
 static poet_generator *make(poet_device *device, poet_generator_config c, float scale)
 {
-    poet_bpe *bpe;
-    poet_bpe_options options = {.size = 300, .fold_case = true};
-    poet_generator *m;
-    static float values[1 << 16];
-    poet_rng rng;
-    poet_rng_init(&rng, 8, 8);
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
-        values[i] = poet_rng_normal(&rng);
-    CHECK_OK(poet_bpe_train(captions, 4, &options, &bpe));
-    c.vocabulary = poet_bpe_size(bpe);
-    CHECK_OK(poet_generator_create(device, &c, bpe, values, 0x1234, 5, &m));
-    for (int i = 0; i < poet_params_count(m->params); i++) {
-        size_t bytes = poet_tensor_bytes(poet_params_tensor(m->params, i));
-        CHECK(bytes <= sizeof values);
-        poet_rng_init(&rng, 4, (uint64_t)i);
-        for (size_t k = 0; k < bytes / sizeof *values; k++)
-            values[k] = scale * poet_rng_normal(&rng);
-        if (poet_params_kind(m->params, i) == POET_PARAM)
-            CHECK_OK(poet_params_write(m->params, i, values, bytes));
-    }
+    poet_generator *m = support_make_generator(device, c, captions, 4);
+    support_shake_generator(m, scale);
     return m;
 }
 
