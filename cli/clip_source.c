@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "cli/output.h"
 #include "codec/tokfile.h"
+#include "codec/video.h"
 #include "datasets/import.h"
 
 #include <errno.h>
@@ -57,15 +58,25 @@ static poet_status import_videos(const char *spec, const cli_data *data, double 
     return poet_dataset_open(out->temporary, NULL, &out->dataset);
 }
 
+/* A folder of videos or PNG files, a file, or a pattern. */
+static poet_status is_videos(const char *spec, bool *out)
+{
+    POET_TRY(cli_is_video_folder(spec, out));
+    if (poet_is_file(spec))
+        *out = !poet_tokfile_is(spec);
+    else if (!poet_is_directory(spec))
+        *out = poet_video_is_sequence(spec);
+    return POET_OK;
+}
+
 poet_status cli_clip_source_open(const char *spec, const cli_data *data, double heldout,
                                  const poet_task *task, cli_clip_source *out)
 {
     bool videos;
     *out = (cli_clip_source){0};
-    POET_TRY(cli_is_video_folder(spec, &videos));
-    return videos || (poet_is_file(spec) && !poet_tokfile_is(spec))
-               ? import_videos(spec, data, heldout, task, out)
-               : cli_data_open(spec, data, &out->dataset);
+    POET_TRY(is_videos(spec, &videos));
+    return videos ? import_videos(spec, data, heldout, task, out)
+                  : cli_data_open(spec, data, &out->dataset);
 }
 
 void cli_clip_source_close(cli_clip_source *source)

@@ -1,5 +1,4 @@
-/* The import itself. Shards are named after the request, so a new import never touches the shards
- * of the dataset that it will replace; those are removed once the new manifest is there. */
+/* The import itself: sources are decoded, cut and stored in shards; import_output.c has the folder that they go to. */
 #include "datasets/import.h"
 
 #include "base/bits.h"
@@ -15,15 +14,13 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#define PARTIAL_NAME "import.json"
-
 static const uint64_t shard_limit = (uint64_t)64 << 20;
 
 typedef struct importer {
     const char *what, *out; /* the folder or the file, as given, */
     char *folder;           /* its folder, */
-    const char *only;       /* and, of a file, its name */
-    size_t out_there;       /* bytes of out that named a folder before: see remove_folders */
+    const char *only;       /* and, of a file or a pattern, its name */
+    size_t out_there;       /* bytes of out that named a folder before */
     poet_import_options options;
     const poet_task *task;
     poet_import_report *report;
@@ -96,16 +93,6 @@ static poet_status begin_shard(importer *im)
     return write_shard(im, head, sizeof head);
 }
 
-static poet_status write_manifest(const importer *im, const char *name)
-{
-    char *path = poet_path_join(im->out, name);
-    if (!path)
-        return POET_ERR_NOMEM;
-    poet_status status = poet_manifest_write(path, &im->manifest);
-    poet_free(path);
-    return status;
-}
-
 static poet_status keep_shard(importer *im)
 {
     poet_shard_entry entry = {im->shard_name, im->shard_bytes, im->shard_crc};
@@ -123,7 +110,9 @@ static poet_status end_shard(importer *im)
     poet_output_destroy(im->shard);
     im->shard = NULL;
     POET_TRY(status);
-    return im->manifest.shards ? write_manifest(im, PARTIAL_NAME) : POET_OK;
+    return im->manifest.shards
+               ? poet_import_write_manifest(im->out, POET_PARTIAL_NAME, &im->manifest)
+               : POET_OK;
 }
 
 /* A place in the shard to which a broken file's pieces are taken back. */
@@ -254,42 +243,6 @@ static poet_status import_sources(importer *im)
     return end_shard(im);
 }
 
-/* --- the folder --- */
-
-/* How much of the path, cut at a '/', names a folder; 0: none of it. */
-static size_t folder_length(const char *path)
-{
-    char *copy = poet_strdup(path);
-    size_t length = copy ? strlen(copy) : 0;
-    while (length && !poet_is_directory(copy)) {
-        while (length && copy[length - 1] != '/')
-            length--;
-        while (length && copy[length - 1] == '/')
-            length--;
-        copy[length] = 0;
-    }
-    poet_free(copy);
-    return length;
-}
-
-static poet_status make_folder(importer *im)
-{
-    im->out_there = folder_length(im->out);
-    return poet_make_directory(im->out);
-}
-
-/* Those that make_folder has made, from the innermost. */
-static void remove_folders(const importer *im)
-{
-    char *copy = poet_strdup(im->out);
-    for (size_t length = copy ? strlen(copy) : 0; length > im->out_there; length--)
-        if (copy[length] == 0 || copy[length] == '/') {
-            copy[length] = 0;
-            rmdir(copy);
-        }
-    poet_free(copy);
-}
-
 /* --- requests --- */
 
 static uint64_t hash_text(uint64_t hash, const char *text)
@@ -351,73 +304,7 @@ static poet_status hash_request(importer *im)
     return POET_OK;
 }
 
-/* Whether the shards are there as a manifest has them, by their sizes; what is missing is told. */
-static bool has_shards(const importer *im, const poet_manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->shards; i++) {
-        struct stat st;
-        char *path = poet_path_join(im->out, manifest->shard[i].file);
-        bool whole = path && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-                     (uint64_t)st.st_size == manifest->shard[i].bytes;
-        if (!whole && path)
-            poet_task_message(im->task, "%s: is gone or cut short; its clips are imported again",
-                              path);
-        poet_free(path);
-        if (!whole)
-            return false;
-    }
-    return true;
-}
-
-/* Takes over what an import of the same request has left; anything else is as good as nothing. */
-static poet_status resume_from(importer *im, const char *name, bool *resumed)
-{
-    poet_manifest found = {0};
-    char *path = poet_path_join(im->out, name);
-    *resumed = false;
-    if (!path)
-        return POET_ERR_NOMEM;
-    bool there = poet_is_file(path) && poet_manifest_read(path, &found) == POET_OK;
-    poet_free(path);
-    bool same =
-        there && found.request == im->manifest.request && found.sources_done <= im->list.count;
-    if (same && has_shards(im, &found)) {
-        poet_manifest_destroy(&im->manifest);
-        im->manifest = found;
-        *resumed = true;
-    } else if (there) {
-        poet_manifest_destroy(&found);
-    }
-    return POET_OK;
-}
-
-static void remove_file(const importer *im, const char *name)
-{
-    char *path = poet_path_join(im->out, name);
-    if (path)
-        unlink(path);
-    poet_free(path);
-}
-
-/* Writes the manifest, then removes the shards of the dataset it replaces. */
-static poet_status publish(importer *im)
-{
-    poet_manifest old = {0};
-    char *path = poet_path_join(im->out, POET_MANIFEST_NAME);
-    if (!path)
-        return POET_ERR_NOMEM;
-    bool replaces = poet_is_file(path) && poet_manifest_read(path, &old) == POET_OK;
-    poet_free(path);
-    poet_status status = write_manifest(im, POET_MANIFEST_NAME);
-    if (status == POET_OK) {
-        remove_file(im, PARTIAL_NAME);
-        for (size_t i = 0; replaces && i < old.shards && old.request != im->manifest.request; i++)
-            remove_file(im, old.shard[i].file);
-    }
-    if (replaces)
-        poet_manifest_destroy(&old);
-    return status;
-}
+/* --- all of it --- */
 
 static uint64_t count_skipped(const poet_import_report *report)
 {
@@ -452,7 +339,7 @@ static poet_status prepare(importer *im)
     if (im->only && !im->list.count && count_skipped(im->report))
         return POET_FAIL(POET_ERR_FORMAT, "%s", poet_error_message());
     POET_TRY(hash_request(im));
-    return make_folder(im);
+    return poet_import_make_output(im->out, &im->out_there);
 }
 
 static void fill_report(const importer *im)
@@ -462,7 +349,7 @@ static void fill_report(const importer *im)
     report->sources = m->sources_done - m->broken;
     report->clips = m->clips;
     report->padded = m->padded;
-    report->skipped[POET_IMPORT_BROKEN] = m->broken;
+    report->skipped[POET_IMPORT_BROKEN] += m->broken;
     for (size_t i = 0; i < m->clips; i++)
         report->heldout += m->clip[i].heldout;
     for (size_t i = 0; i < m->shards; i++)
@@ -473,27 +360,30 @@ static poet_status run(importer *im)
 {
     bool done, resumed;
     POET_TRY(prepare(im));
-    POET_TRY(resume_from(im, POET_MANIFEST_NAME, &done));
+    POET_TRY(poet_import_resume(im->out, POET_MANIFEST_NAME, im->task, im->list.count,
+                                &im->manifest, &done));
     if (done) {
         poet_task_info(im->task, "%s: holds these clips already", im->out);
         return POET_OK;
     }
-    POET_TRY(resume_from(im, PARTIAL_NAME, &resumed));
+    POET_TRY(poet_import_resume(im->out, POET_PARTIAL_NAME, im->task, im->list.count, &im->manifest,
+                                &resumed));
     POET_TRY(import_sources(im));
     if (!im->manifest.clips)
         return POET_FAIL(POET_ERR_FORMAT, "%s: no %sclip in it can be used", im->what,
                          im->options.uncaptioned ? "" : "captioned ");
-    return publish(im);
+    return poet_import_publish(im->out, &im->manifest);
 }
 
-/* "" is the folder of a file that is named without one. */
+/* "" is the folder of a file or a pattern that is named without one. */
 static poet_status find_folder(importer *im)
 {
     const char *slash = strrchr(im->what, '/');
     im->folder = poet_strdup(im->what);
     if (!im->folder)
         return POET_ERR_NOMEM;
-    if (!poet_is_file(im->what))
+    if (poet_is_directory(im->what) ||
+        (!poet_is_file(im->what) && !poet_video_is_sequence(im->what)))
         return POET_OK;
     im->only = slash ? slash + 1 : im->what;
     im->folder[slash == im->what ? 1 : im->only - im->what - (slash != NULL)] = 0;
@@ -516,7 +406,7 @@ poet_status poet_import(const char *folder, const char *out, const poet_import_o
         fill_report(&im);
     poet_output_destroy(im.shard);
     if (status && !im.manifest.shards)
-        remove_folders(&im);
+        poet_import_remove_output(out, im.out_there);
     poet_manifest_destroy(&im.manifest);
     poet_import_list_free(&im.list);
     poet_free(im.pixels);

@@ -6,13 +6,16 @@
  *                   are ignored
  *   captions.csv    RFC 4180 with a header line: file,caption and optionally split
  *   clip.txt        beside clip.mp4, in the folder or below; a file of another kind (clip.ts,
- *                   clip.png) where no video has that name
+ *                   clip.png) where no video has that name. Extensions may be capitals
  *
- * With uncaptioned, videos that have none are taken too, for what needs no sentences. In place of a folder there may be one
- * file, whose caption is in a text beside it.
+ * With uncaptioned, videos that have none are taken too, for what needs no sentences; so is a folder, below or the one given, with
+ * PNG files and no videos in it, as one clip of its pictures in natural order, unless captions name it or any of them. In
+ * place of a folder there may be one file, whose caption is in a text beside it, or with uncaptioned a pattern of PNG files.
  *
- * Files are named relative to the folder; "file" may also be a folder of PNG files, or a pattern of
- * them such as walk/%03d.png (codec/video.h), which plays at fps, frame for frame. A clip is cut into
+ * Files are named relative to the folder, in any spelling ("a//b", "./a/b" and "a/x/../b" are one); "file" may also be a
+ * folder of PNG files, or a pattern of them such as walk/%03d.png (codec/video.h), which plays at fps, frame for frame. A PNG
+ * file with a sheet's table beside it (of the same name, .json with "frames" and "meta") is many frames in one picture: it and a
+ * folder that holds such a one are no clips, and count as broken. A clip is cut into
  * pieces of `frames` frames, each with its caption; a remainder is dropped, but a video shorter than
  * one piece keeps its last frame on screen until the piece is full.
  *
@@ -24,8 +27,8 @@
  * that names a source decides.
  *
  * Whatever cannot be used is named in a message, counted by reason, and left out; the rest is kept.
- * The folder out becomes a dataset when its manifest appears, at the end, by rename. An import that
- * was stopped goes on where it was when it is asked the same again. */
+ * The folder out becomes a dataset when its manifest appears, at the end, by rename; shards there that other imports have
+ * left are removed then. An import that was stopped goes on where it was when it is asked the same again. */
 #ifndef POET_DATASETS_IMPORT_H
 #define POET_DATASETS_IMPORT_H
 
@@ -36,14 +39,15 @@
 #include <stdint.h>
 
 typedef enum poet_import_reason {
-    POET_IMPORT_BAD_LINE,    /* a line of captions that is not JSON, CSV, or lacks a file */
+    POET_IMPORT_BAD_LINE,    /* a line of captions that is not JSON, CSV, lacks a file, or has a
+                                caption that is no text */
     POET_IMPORT_BAD_CAPTION, /* empty, not UTF-8, or longer than 4,096 bytes */
     POET_IMPORT_BAD_NAME,    /* of a file, not UTF-8 */
     POET_IMPORT_REPEATED,    /* a file that an earlier line has named */
     POET_IMPORT_NO_FILE,     /* a caption without its clip, in a line or in a text file */
-    POET_IMPORT_NO_CAPTION,  /* a video in the folder that no caption names */
+    POET_IMPORT_NO_CAPTION,  /* a video that no caption names, or a line without one */
     POET_IMPORT_BAD_FOLDER,  /* one below that cannot be read, or lies deeper than 16 */
-    POET_IMPORT_BROKEN,      /* a clip that cannot be decoded, or not to its end */
+    POET_IMPORT_BROKEN,      /* a clip that cannot be decoded, or not to its end, or is a sheet */
     POET_IMPORT_REASONS
 } poet_import_reason;
 

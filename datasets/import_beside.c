@@ -5,6 +5,7 @@
 #include "datasets/import_internal.h"
 
 #include <string.h>
+#include <strings.h>
 
 poet_status poet_import_add_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
                                         const char *file)
@@ -19,10 +20,12 @@ poet_status poet_import_add_uncaptioned(const poet_import_sink *sink, poet_impor
 
 /* The files of one folder that differ in their extension alone. */
 typedef struct namesakes {
-    bool text, video, other;
+    const char *text; /* the extension of the caption as it is written; NULL: there is none */
+    bool video, other;
 } namesakes;
 
-/* stem ends with its dot, which is why all that begin with it follow one another. */
+/* stem ends with its dot, which is why all that begin with it follow one another. Of .TXT and .txt the latter comes last, and is
+ * the caption. */
 static namesakes find_namesakes(const poet_import_entries *beside, const char *stem, size_t length)
 {
     namesakes found = {0};
@@ -40,8 +43,8 @@ static namesakes find_namesakes(const poet_import_entries *beside, const char *s
             break;
         if (entry->d_type == DT_DIR || strchr(entry->d_name + length, '.'))
             continue;
-        if (strcmp(entry->d_name + length, "txt") == 0)
-            found.text = true;
+        if (strcasecmp(entry->d_name + length, "txt") == 0)
+            found.text = entry->d_name + length;
         else if (poet_import_is_video(entry->d_name))
             found.video = true;
         else
@@ -58,9 +61,9 @@ static const char *without_path(const char *sentence, const char *path)
     return named ? sentence + length + 2 : sentence;
 }
 
-/* stem_length: of the file's path up to its extension, with the dot. */
+/* stem_length: of the file's path up to its extension, with the dot. extension: of the text, three letters. */
 static poet_status add_with_text(const poet_import_sink *sink, poet_import_list *list,
-                                 const char *file, size_t stem_length)
+                                 const char *file, size_t stem_length, const char *extension)
 {
     unsigned char *text = NULL;
     size_t size;
@@ -68,7 +71,7 @@ static poet_status add_with_text(const poet_import_sink *sink, poet_import_list 
     poet_status status = POET_ERR_NOMEM;
     if (name) {
         memcpy(name, file, stem_length);
-        memcpy(name + stem_length, "txt", sizeof "txt");
+        memcpy(name + stem_length, extension, sizeof "txt");
         path = poet_path_join(sink->folder, name);
     }
     if (path && poet_file_read(path, POET_CAPTIONS_LIMIT, &text, &size) == POET_OK) {
@@ -85,6 +88,18 @@ static poet_status add_with_text(const poet_import_sink *sink, poet_import_list 
     return status;
 }
 
+/* Whether any PNG file has a caption of its own. */
+static bool has_captioned_picture(const poet_import_entries *beside)
+{
+    for (int i = 0; i < beside->count; i++) {
+        const char *name = beside->entry[i]->d_name;
+        if (poet_import_is_picture(name) &&
+            find_namesakes(beside, name, (size_t)(strrchr(name, '.') + 1 - name)).text)
+            return true;
+    }
+    return false;
+}
+
 poet_status poet_import_take_beside(const poet_import_sink *sink, poet_import_list *list,
                                     const char *file, const poet_import_entries *beside)
 {
@@ -94,13 +109,15 @@ poet_status poet_import_take_beside(const poet_import_sink *sink, poet_import_li
         return POET_OK;
     size_t length = (size_t)(dot + 1 - name);
     namesakes found = find_namesakes(beside, name, length);
-    if (strcmp(dot, ".txt") == 0) {
+    if (strcasecmp(dot, ".txt") == 0) {
         if (!found.video && !found.other)
             poet_import_skip(sink, POET_IMPORT_NO_FILE, file, "is a caption without a clip");
         return POET_OK;
     }
     bool video = poet_import_is_video(name);
     if (found.text && (video || !found.video))
-        return add_with_text(sink, list, file, (size_t)(dot + 1 - file));
+        return add_with_text(sink, list, file, (size_t)(dot + 1 - file), found.text);
+    if (poet_import_begins_sequence(file, beside) && !has_captioned_picture(beside))
+        return poet_import_add_sequence(sink, list, file);
     return video || sink->only ? poet_import_add_uncaptioned(sink, list, file) : POET_OK;
 }

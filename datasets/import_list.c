@@ -74,20 +74,15 @@ static poet_import_side parse_side(const poet_import_sink *sink, const char *whe
     return POET_SIDE_OPEN;
 }
 
-/* "./clip.mp4", as find writes it, is the clip.mp4 that a walk finds. */
-static const char *without_dot(const char *file)
-{
-    while (file[0] == '.' && file[1] == '/')
-        file += 1 + strspn(file + 1, "/");
-    return file;
-}
-
 /* Even one that is skipped is copied: so the walk knows that its video has been named. */
 poet_status poet_import_add(const poet_import_sink *sink, poet_import_list *list,
                             const poet_import_item *item, char *caption)
 {
-    const char *file = without_dot(item->file);
-    const char *wrong = clean_caption(caption, sink->uncaptioned);
+    char *file = poet_arena_strdup(list->arena, item->file);
+    if (!file)
+        return POET_ERR_NOMEM;
+    poet_import_simplify(sink->folder, file);
+    const char *wrong = item->skipped ? NULL : clean_caption(caption, sink->uncaptioned);
     bool bad_name = !poet_utf8_valid(file, strlen(file), NULL);
     if (bad_name)
         poet_import_skip(sink, POET_IMPORT_BAD_NAME, file, "its name is not UTF-8");
@@ -101,23 +96,38 @@ poet_status poet_import_add(const poet_import_sink *sink, poet_import_list *list
         list->item = grown;
         list->room = room;
     }
-    poet_import_item copy = {
-        .side = item->side, .place = list->read++, .skipped = bad_name || wrong};
-    copy.file = poet_arena_strdup(list->arena, file);
+    poet_import_item copy = {.file = file,
+                             .side = item->side,
+                             .place = list->read++,
+                             .skipped = item->skipped || bad_name || wrong};
     copy.caption = poet_arena_strdup(list->arena, caption);
     copy.source = item->source ? poet_arena_strdup(list->arena, item->source) : copy.file;
     copy.attributes = poet_arena_strdup(list->arena, item->attributes);
     list->item[list->count++] = copy;
-    return copy.file && copy.caption && copy.source && copy.attributes ? POET_OK : POET_ERR_NOMEM;
+    return copy.caption && copy.source && copy.attributes ? POET_OK : POET_ERR_NOMEM;
 }
 
 /* --- captions.jsonl --- */
+
+/* Whether a line has a caption, or need not have one. */
+static bool check_caption(const poet_import_sink *sink, const char *where, const char *file,
+                          const json_t *caption)
+{
+    bool absent = !caption || json_is_null(caption);
+    if (!absent && !json_is_string(caption))
+        poet_import_skip(sink, POET_IMPORT_BAD_LINE, where, "its caption is not a text");
+    else if (absent && !sink->uncaptioned)
+        poet_import_skip(sink, POET_IMPORT_NO_CAPTION, file, "has no caption");
+    else
+        return true;
+    return false;
+}
 
 static poet_status add_json(const poet_import_sink *sink, poet_import_list *list, const char *where,
                             json_t *line)
 {
     const char *file = json_string_value(json_object_get(line, "file"));
-    const char *caption = json_string_value(json_object_get(line, "caption"));
+    json_t *caption = json_object_get(line, "caption");
     json_t *split = json_object_get(line, "split");
     json_t *attributes = json_object_get(line, "attributes");
     if (!file || !*file) {
@@ -125,10 +135,11 @@ static poet_status add_json(const poet_import_sink *sink, poet_import_list *list
         return POET_OK;
     }
     poet_import_item item = {.file = file};
+    item.skipped = !check_caption(sink, where, file, caption);
     item.source = json_string_value(json_object_get(attributes, "source"));
     bool text_or_none = !split || json_is_null(split) || json_is_string(split);
     item.side = parse_side(sink, where, text_or_none ? json_string_value(split) : "(not a text)");
-    char *copy = poet_strdup(caption ? caption : "");
+    char *copy = poet_strdup(json_is_string(caption) ? json_string_value(caption) : "");
     char *text = json_is_object(attributes) ? json_dumps(attributes, JSON_COMPACT) : NULL;
     item.attributes = text ? text : "{}";
     poet_status status = copy ? poet_import_add(sink, list, &item, copy) : POET_ERR_NOMEM;
@@ -231,23 +242,58 @@ static const poet_import_item **sorted(const poet_import_list *list,
     return items;
 }
 
-/* A video that is not among the sorted items of the captions. */
-static poet_status find_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
-                                    const char *file, const poet_import_entries *beside)
+/* The place of the first sorted item of the captions that does not come before the name. */
+static size_t find_captioned(const poet_import_list *list, const char *name)
 {
     size_t low = 0, high = list->captioned;
-    (void)beside;
-    if (!poet_import_is_video(file))
-        return POET_OK;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (strcmp(list->item[middle].file, file) < 0)
+        if (strcmp(list->item[middle].file, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    bool captioned = low < list->captioned && strcmp(list->item[low].file, file) == 0;
-    return captioned ? POET_OK : poet_import_add_uncaptioned(sink, list, file);
+    return low;
+}
+
+static bool is_captioned(const poet_import_list *list, const char *file)
+{
+    size_t i = find_captioned(list, file);
+    return i < list->captioned && strcmp(list->item[i].file, file) == 0;
+}
+
+/* Whether captions name the folder of a picture, or pictures in it, one or many by a pattern. */
+static bool is_captioned_sequence(const poet_import_list *list, const char *first)
+{
+    const char *slash = strrchr(first, '/');
+    size_t length = slash ? (size_t)(slash + 1 - first) : 0;
+    char *folder = poet_strdup(first);
+    if (!folder)
+        return false;
+    folder[length] = 0;
+    bool captioned = false;
+    for (size_t i = find_captioned(list, folder); i < list->captioned && !captioned; i++) {
+        const char *file = list->item[i].file;
+        if (strncmp(file, folder, length) != 0)
+            break;
+        captioned = !strchr(file + length, '/') && poet_import_is_picture(file);
+    }
+    folder[length ? length - 1 : 0] = 0;
+    captioned = captioned || is_captioned(list, length ? folder : ".");
+    poet_free(folder);
+    return captioned;
+}
+
+/* A video, or a folder of pictures, that the captions do not name. */
+static poet_status find_uncaptioned(const poet_import_sink *sink, poet_import_list *list,
+                                    const char *file, const poet_import_entries *beside)
+{
+    if (poet_import_begins_sequence(file, beside))
+        return is_captioned_sequence(list, file) ? POET_OK
+                                                 : poet_import_add_sequence(sink, list, file);
+    return !poet_import_is_video(file) || is_captioned(list, file)
+               ? POET_OK
+               : poet_import_add_uncaptioned(sink, list, file);
 }
 
 /* Sorts the list by file and drops repeats: the first line that can be used stays. */
@@ -278,7 +324,26 @@ static poet_status drop_repeats(const poet_import_sink *sink, poet_import_list *
     return POET_OK;
 }
 
-/* Drops what was skipped, and what captions name that is not there. */
+/* Whether captions name something that is there; what is wrong is told. */
+static bool check_there(const poet_import_sink *sink, const char *file, const char *path)
+{
+    if (poet_is_file(path) || poet_video_is_sequence(path))
+        return true;
+    poet_import_skip(sink, POET_IMPORT_NO_FILE, file,
+                     poet_is_directory(path) ? "is a folder without PNG files"
+                                             : "there is no such file");
+    return false;
+}
+
+static bool check_no_sheet(const poet_import_sink *sink, const char *file, const char *path)
+{
+    const char *sheet = poet_import_find_sheet(path);
+    if (sheet)
+        poet_import_skip(sink, POET_IMPORT_BROKEN, file, sheet);
+    return !sheet;
+}
+
+/* Drops what was skipped, what captions name that is not there, and sheets. */
 static poet_status drop_unusable(const poet_import_sink *sink, poet_import_list *list)
 {
     size_t count = 0;
@@ -287,12 +352,11 @@ static poet_status drop_unusable(const poet_import_sink *sink, poet_import_list 
         char *path = poet_path_join(sink->folder, item->file);
         if (!path)
             return POET_ERR_NOMEM;
-        bool missing = i < list->captioned && !poet_is_file(path) && !poet_video_is_sequence(path);
-        poet_free(path);
-        if (missing && !item->skipped)
-            poet_import_skip(sink, POET_IMPORT_NO_FILE, item->file, "there is no such file");
-        if (!missing && !item->skipped)
+        bool named = i < list->captioned;
+        if (!item->skipped && (!named || check_there(sink, item->file, path)) &&
+            check_no_sheet(sink, item->file, path))
             list->item[count++] = *item;
+        poet_free(path);
     }
     list->count = count;
     return POET_OK;
@@ -370,10 +434,22 @@ static poet_status settle_sides(const poet_import_sink *sink, poet_import_list *
 
 /* --- all of it --- */
 
+/* The one that is wanted: of a pattern there is no entry in the folder to be found. */
+static poet_status read_only(const poet_import_sink *sink, poet_import_list *list)
+{
+    char *path = poet_path_join(sink->folder, sink->only);
+    if (!path)
+        return POET_ERR_NOMEM;
+    bool file = poet_is_file(path);
+    poet_free(path);
+    return file ? poet_import_walk(sink, list, poet_import_take_beside)
+                : poet_import_add_uncaptioned(sink, list, sink->only);
+}
+
 static poet_status read_captions(const poet_import_sink *sink, poet_import_list *list)
 {
     static const char *const names[2] = {"captions.jsonl", "captions.csv"};
-    for (int i = 0; i < 2 && !sink->only; i++) {
+    for (int i = 0; i < 2; i++) {
         unsigned char *text;
         size_t size;
         char *path = poet_path_join(sink->folder, names[i]);
@@ -401,7 +477,9 @@ poet_status poet_import_list_read(const poet_import_sink *sink, double heldout,
                                   poet_import_list *out)
 {
     *out = (poet_import_list){.arena = poet_arena_create()};
-    poet_status status = out->arena ? read_captions(sink, out) : POET_ERR_NOMEM;
+    poet_status status = !out->arena  ? POET_ERR_NOMEM
+                         : sink->only ? read_only(sink, out)
+                                      : read_captions(sink, out);
     if (status == POET_OK)
         status = drop_unusable(sink, out);
     if (status == POET_OK)

@@ -88,6 +88,8 @@ static poet_status walk_folder(walk *w, const char *below)
         poet_import_skip(w->sink, POET_IMPORT_BAD_FOLDER, below, strerror(errno));
     else if (found.count < 0)
         status = POET_FAIL(POET_ERR_IO, "%s: cannot be read: %s", here, strerror(errno));
+    if (w->sink->uncaptioned && !w->sink->only)
+        found.picture = poet_import_first_picture(&found);
     w->depth++;
     for (int i = 0; i < found.count; i++) {
         char *file = poet_path_join(below, found.entry[i]->d_name);

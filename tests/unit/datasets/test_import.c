@@ -2,6 +2,8 @@
 #include "datasets/shards_internal.h"
 #include "tests/unit/datasets/import_folder.h"
 
+#include <sys/wait.h>
+
 static void check_report(const poet_import_report *r)
 {
     CHECK_INT(r->sources, 3);
@@ -254,6 +256,69 @@ static void test_rates(void)
     poet_dataset_close(data);
 }
 
+static int count_entries(const char *folder)
+{
+    int count = 0;
+    DIR *open = opendir(scratch(folder));
+    for (struct dirent *e; open && (e = readdir(open));)
+        count += e->d_name[0] != '.';
+    if (open)
+        closedir(open);
+    return count;
+}
+
+static pid_t dead_process(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    CHECK(child > 0 && waitpid(child, NULL, 0) == child);
+    return child;
+}
+
+/* Temporary files of an import that was killed go when the next one begins; others stay. */
+static void test_killed(void)
+{
+    static const char *const names[] = {"shard-0123abcd-00000.zst", "manifest.json", "import.json"};
+    poet_import_options options = small();
+    char name[100];
+    pid_t dead = dead_process();
+    CHECK_OK(poet_make_directory(scratch("killed")));
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "killed/%s.%ld.tmp", names[i], (long)dead);
+        write_bytes(scratch(name), "", 0);
+        snprintf(name, sizeof name, "killed/%s.%ld.tmp", names[i], (long)getppid());
+        write_bytes(scratch(name), "", 0);
+    }
+    snprintf(name, sizeof name, "killed/notes.%ld.tmp", (long)dead);
+    write_bytes(scratch(name), "", 0);
+    CHECK_OK(poet_import(scratch("in"), scratch("killed"), &options, NULL, NULL));
+    CHECK_INT(count_entries("killed"), 2 + 3 + 1);
+    CHECK(poet_is_file(scratch(name)));
+}
+
+/* Imports with other options that were stopped one after the other: their shards stay until a dataset is published. */
+static void test_abandoned(void)
+{
+    poet_import_options options = small();
+    for (int level = 1; level <= 2; level++) {
+        listener l = {.stop_at = 20};
+        poet_task task = listen(&l);
+        options.level = level;
+        CHECK_FAILS(poet_import(scratch("in"), scratch("abandoned"), &options, &task, NULL),
+                    POET_ERR_INTERRUPTED, "the same command goes on");
+        CHECK_INT(count_entries("abandoned"), level + 1); /* and import.json */
+    }
+    write_bytes(scratch("abandoned/shard-notes.zst"), "", 0);
+    options.level = 3;
+    CHECK_OK(poet_import(scratch("in"), scratch("abandoned"), &options, NULL, NULL));
+    CHECK_INT(count_entries("abandoned"), 3);
+    poet_dataset *data;
+    CHECK_OK(poet_dataset_open(scratch("abandoned"), NULL, &data));
+    CHECK_OK(poet_dataset_verify(data, NULL));
+    poet_dataset_close(data);
+}
+
 static void test_all(void)
 {
     make_folder();
@@ -263,6 +328,8 @@ static void test_all(void)
     test_manifest();
     test_nothing_left();
     test_rates();
+    test_killed();
+    test_abandoned();
 }
 
 int main(void)

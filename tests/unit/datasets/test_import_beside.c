@@ -1,6 +1,7 @@
 /* datasets/import: clips beside their captions in text files, whatever kind of file they are, and captions of PNG files. */
 #include "base/file.h"
 #include "codec/png.h"
+#include "codec/video.h"
 #include "datasets/dataset.h"
 #include "datasets/import.h"
 #include "datasets/import_internal.h"
@@ -57,10 +58,14 @@ static void test_kinds(void)
     write_text("kinds/noname.txt", "of a file without an extension");
     write_text("kinds/below/d.txt", "D");
     write_text("kinds/below/e.txt", "beside a folder");
+    write_text("kinds/UPPER.MP4", "");
+    write_text("kinds/UPPER.TXT", "U");
+    write_text("kinds/GONE.TXT", "G");
     list_items("kinds", &report, items, sizeof items);
-    CHECK_STR(items, "a.mp4=A below/d.WEBP=D c.ts=C p.png=P ");
+    CHECK_STR(items, "UPPER.MP4=U a.mp4=A below/d.WEBP=D c.ts=C p.png=P ");
     CHECK_INT(report.skipped[POET_IMPORT_NO_CAPTION], 2); /* a-1.gif, b.2.mp4 */
-    CHECK_INT(report.skipped[POET_IMPORT_NO_FILE], 3);
+    CHECK_INT(report.skipped[POET_IMPORT_NO_FILE], 4);
+    CHECK(strstr(messages, "kinds/GONE.TXT: is a caption without a clip; skipped\n"));
     CHECK(strstr(messages, "kinds/b.txt: is a caption without a clip; skipped\n"));
     CHECK(strstr(messages, "kinds/noname.txt: is a caption without a clip; skipped\n"));
     CHECK(strstr(messages, "kinds/below/e.txt: is a caption without a clip; skipped\n"));
@@ -102,17 +107,23 @@ static void write_picture(const char *name, int grey)
     CHECK_OK(poet_png_write(scratch(name), pixels, 32, 32, NULL, 0));
 }
 
+static poet_import_options small(void)
+{
+    poet_import_options options = poet_import_defaults();
+    options.t = 4;
+    options.h = options.w = 32;
+    options.heldout = 0;
+    return options;
+}
+
 /* A folder of pictures, some of them by a pattern, and what only looks like either. Frame for frame. */
 static void test_sequences(void)
 {
-    poet_import_options options = poet_import_defaults();
+    poet_import_options options = small();
     poet_import_report report;
     poet_dataset *data;
     poet_example e;
     char name[64];
-    options.t = 4;
-    options.h = options.w = 32;
-    options.heldout = 0;
     messages[0] = 0;
     CHECK_OK(poet_make_directory(scratch("pictures/walk")));
     CHECK_OK(poet_make_directory(scratch("pictures/empty")));
@@ -121,12 +132,13 @@ static void test_sequences(void)
         write_picture(name, 20 * i);
     }
     write_text("pictures/captions.csv", "file,caption\nwalk,all\nwalk/g%02d.png,four\nempty,none\n"
-                                        "walk/h%02d.png,none\n");
+                                        "walk/h%02d.png,none\n.,none\n");
     CHECK_OK(poet_import(scratch("pictures"), scratch("out"), &options, &task, &report));
     CHECK_INT(report.sources, 2);
     CHECK_INT(report.clips, 3);
-    CHECK_INT(report.skipped[POET_IMPORT_NO_FILE], 2);
-    CHECK(strstr(messages, "pictures/empty: there is no such file; skipped"));
+    CHECK_INT(report.skipped[POET_IMPORT_NO_FILE], 3);
+    CHECK(strstr(messages, "pictures/empty: is a folder without PNG files; skipped"));
+    CHECK(strstr(messages, "pictures/.: is a folder without PNG files; skipped"));
     CHECK(strstr(messages, "pictures/walk/h%02d.png: there is no such file; skipped"));
     CHECK_OK(poet_dataset_open(scratch("out"), NULL, &data));
     CHECK_OK(poet_dataset_read(data, POET_SPLIT_TRAIN, 2, &e));
@@ -150,6 +162,75 @@ static void test_sequences(void)
     poet_dataset_close(data);
 }
 
+static void import_all(const char *what, int sources)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    options.uncaptioned = true;
+    messages[0] = 0;
+    CHECK_OK(poet_import(scratch(what), scratch("all"), &options, &task, &report));
+    CHECK_INT(report.sources, sources);
+    CHECK_STR(messages, "");
+}
+
+/* A folder of pictures, given itself, by a pattern, or below, where no caption names it or one of them. */
+static void test_uncaptioned_sequences(void)
+{
+    char name[64];
+    CHECK_OK(poet_make_directory(scratch("films/walk")));
+    CHECK_OK(poet_make_directory(scratch("films/run")));
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof name, "films/%s/%02d.png", i < 4 ? "walk" : "run", i);
+        write_picture(name, 20 * i);
+    }
+    import_all("films/walk", 1);
+    import_all("films/walk/%02d.png", 1);
+    import_all("films", 2);
+    write_text("films/walk/02.txt", "a picture alone");
+    import_all("films", 2); /* run, and that picture */
+    unlink(scratch("films/walk/02.txt"));
+    write_text("films/captions.csv", "file,caption\nwalk/%02d.png,W\n");
+    import_all("films", 2);
+    write_text("films/captions.csv", "file,caption\nwalk,W\nrun/04.png,R\n");
+    import_all("films", 2);
+    write_text("films/captions.csv", "file,caption\nwalk/00.png,W\nwalk/01.png,W\n");
+    import_all("films", 3);
+    unlink(scratch("films/captions.csv"));
+
+    poet_import_options options = small();
+    CHECK_FAILS(poet_import(scratch("films"), scratch("none"), &options, NULL, NULL),
+                POET_ERR_FORMAT, "films: no captioned clip");
+    CHECK_FAILS(poet_import(scratch("films/run/%02d.png"), scratch("none"), &options, NULL, NULL),
+                POET_ERR_FORMAT, "films/run/%02d.png: has no caption");
+}
+
+/* A picture of many frames, as synth writes it, is refused wherever it is named; one with other JSON beside it is not. */
+static void test_sheets(void)
+{
+    poet_clip clip;
+    poet_import_options options = small();
+    poet_import_report report;
+    CHECK_OK(poet_make_directory(scratch("sheets/train")));
+    CHECK_OK(poet_clip_create(4, 32, 32, 8, &clip));
+    memset(clip.pixels, 0, 4 * poet_clip_frame_bytes(&clip));
+    CHECK_OK(poet_video_write(scratch("sheets/train/0.png"), &clip, NULL, NULL));
+    poet_clip_free(&clip);
+    write_picture("sheets/still.png", 20);
+    write_text("sheets/still.json", "{\"frames\": 1, \"meta\": {}}");
+    write_text("sheets/captions.csv", "file,caption\ntrain/0.png,0\ntrain,all\nstill.png,one\n");
+    messages[0] = 0;
+    CHECK_OK(poet_import(scratch("sheets"), scratch("stills"), &options, &task, &report));
+    CHECK_INT(report.sources, 1);
+    CHECK_INT(report.skipped[POET_IMPORT_BROKEN], 2);
+    CHECK(strstr(messages, "sheets/train/0.png: is a sheet of frames"));
+    CHECK(strstr(messages, "sheets/train: holds sheets of frames"));
+    options.uncaptioned = true;
+    CHECK_FAILS(poet_import(scratch("sheets/train"), scratch("none"), &options, NULL, NULL),
+                POET_ERR_FORMAT, "train: no clip");
+    CHECK_FAILS(poet_import(scratch("sheets/train/0.png"), scratch("none"), &options, NULL, NULL),
+                POET_ERR_FORMAT, "train/0.png: is a sheet of frames");
+}
+
 int main(void)
 {
     scratch_begin();
@@ -157,6 +238,8 @@ int main(void)
     test_other_texts();
     test_unreadable_caption();
     test_sequences();
+    test_uncaptioned_sequences();
+    test_sheets();
     scratch_end();
     return CHECK_RESULT();
 }

@@ -202,6 +202,80 @@ static void test_contradiction(void)
     CHECK_INT(report.moved, 1);
 }
 
+/* A caption that is no text, and none at all; the video of such a line has been named. */
+static void test_no_text(void)
+{
+    listener l = {0};
+    poet_task task = listen(&l);
+    poet_import_options options = small();
+    poet_import_report report;
+    CHECK_OK(poet_make_directory(scratch("texts")));
+    write_video("texts/a.mp4", 5, 0);
+    write_video("texts/b.mp4", 5, 1);
+    write_video("texts/c.mp4", 5, 2);
+    static const char lines[] = "{\"file\":\"a.mp4\",\"caption\":5}\n"
+                                "{\"file\":\"b.mp4\"}\n"
+                                "{\"file\":\"c.mp4\",\"caption\":[]}\n"
+                                "{\"file\":\"c.mp4\",\"caption\":\"c\"}\n";
+    write_bytes(scratch("texts/captions.jsonl"), lines, sizeof lines - 1);
+    CHECK_OK(poet_import(scratch("texts"), scratch("texts-out"), &options, &task, &report));
+    CHECK_INT(report.clips, 1);
+    CHECK_INT(report.skipped[POET_IMPORT_BAD_LINE], 2);
+    CHECK_INT(report.skipped[POET_IMPORT_NO_CAPTION], 1);
+    CHECK(strstr(l.text, "texts/captions.jsonl:1: its caption is not a text; skipped"));
+    CHECK(strstr(l.text, "texts/b.mp4: has no caption; skipped"));
+    CHECK(strstr(l.text, "a.mp4") == NULL);
+
+    options.uncaptioned = true;
+    CHECK_OK(poet_import(scratch("texts"), scratch("texts-out"), &options, &task, &report));
+    CHECK_INT(report.clips, 2); /* b and c */
+    CHECK_INT(report.skipped[POET_IMPORT_BAD_LINE], 2);
+}
+
+static void check_simplified(const char *name, const char *wanted)
+{
+    char text[64];
+    strcpy(text, name);
+    poet_import_simplify(scratch("names"), text);
+    CHECK_STR(text, wanted);
+}
+
+static void test_spellings(void)
+{
+    CHECK_OK(poet_make_directory(scratch("names/a/b")));
+    CHECK(symlink("a/b", scratch("names/link")) == 0);
+    check_simplified("f.mp4", "f.mp4");
+    check_simplified(".//./a///b/./f.mp4", "a/b/f.mp4");
+    check_simplified("a/../a/b/../f.mp4", "a/f.mp4");
+    check_simplified("a/b/../../f.mp4", "f.mp4");
+    check_simplified("a/b/../..", ".");
+    check_simplified("./", ".");
+    check_simplified("a/", "a");
+    check_simplified("../../f.mp4", "../../f.mp4");
+    check_simplified("a/../../f.mp4", "../f.mp4");
+    check_simplified("link/../f.mp4", "link/../f.mp4"); /* a/f.mp4 */
+    check_simplified("gone/../f.mp4", "gone/../f.mp4"); /* nothing */
+    check_simplified("/..//./f.mp4", "/../f.mp4");
+    check_simplified("/", "/");
+}
+
+/* One video under several names is one clip. */
+static void test_repeats(void)
+{
+    poet_import_options options = small();
+    poet_import_report report;
+    CHECK_OK(poet_make_directory(scratch("repeats/sub")));
+    CHECK_OK(poet_make_directory(scratch("repeats/a")));
+    write_video("repeats/sub/f.mp4", 5, 0);
+    static const char rows[] = "file,caption\nsub//f.mp4,one\nsub/f.mp4,two\nsub/./f.mp4,three\n"
+                               "a/../sub/f.mp4,four\n";
+    write_bytes(scratch("repeats/captions.csv"), rows, sizeof rows - 1);
+    options.uncaptioned = true;
+    CHECK_OK(poet_import(scratch("repeats"), scratch("repeats-out"), &options, NULL, &report));
+    CHECK_INT(report.sources, 1);
+    CHECK_INT(report.skipped[POET_IMPORT_REPEATED], 3);
+}
+
 static void test_all(void)
 {
     make_folder();
@@ -211,6 +285,9 @@ static void test_all(void)
     test_uncaptioned();
     test_unknown_splits();
     test_contradiction();
+    test_no_text();
+    test_spellings();
+    test_repeats();
 }
 
 int main(void)
