@@ -407,14 +407,10 @@ poet_status poet_checkpoint_load(const poet_checkpoint *checkpoint, poet_params 
     return POET_OK;
 }
 
-poet_status poet_checkpoint_covers(const poet_checkpoint *checkpoint, poet_params *params)
+poet_status poet_checkpoint_load_model(const poet_checkpoint *checkpoint, poet_params *params)
 {
-    for (int i = 0; i < poet_params_count(params); i++) {
-        if (poet_params_kind(params, i) > POET_BUFFER)
-            continue;
-        const char *name = poet_params_name(params, i);
-        if (!json_object_get(checkpoint->header, name))
-            return POET_FAIL(POET_ERR_MISMATCH, "%s: lacks the tensor %s", checkpoint->path, name);
-    }
+    POET_TRY(poet_checkpoint_load(checkpoint, params));
+    poet_params_drop(params, POET_MOMENT);
+    poet_params_seal(params);
     return POET_OK;
 }

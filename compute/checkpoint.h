@@ -44,7 +44,8 @@ const poet_tensor *poet_checkpoint_tensor(const poet_checkpoint *checkpoint, int
  * bf16 tensors become f32. */
 poet_status poet_checkpoint_load(const poet_checkpoint *checkpoint, poet_params *params);
 
-/* After building a model's graph: every PARAM and BUFFER it named must have come from the file. */
-poet_status poet_checkpoint_covers(const poet_checkpoint *checkpoint, poet_params *params);
+/* The same of a model that is whole: without moments, and sealed, so that a graph which names a tensor that the file lacks
+ * is not made. */
+poet_status poet_checkpoint_load_model(const poet_checkpoint *checkpoint, poet_params *params);
 
 #endif

@@ -34,8 +34,10 @@ void poet_memory_join(poet_memory *m, const poet_memory *other)
 
 void poet_memory_most(poet_memory *m, const poet_memory *other)
 {
-    if (poet_memory_total(other) > poet_memory_total(m))
+    size_t host = other->host > m->host ? other->host : m->host;
+    if (poet_memory_total(other) - other->host > poet_memory_total(m) - m->host)
         *m = *other;
+    m->host = host;
 }
 
 const char *poet_memory_text(const poet_memory *m, char out[192])

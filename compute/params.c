@@ -18,6 +18,7 @@ struct poet_params {
     uint64_t seed;
     entry *entries;
     int count, capacity;
+    bool sealed;
 };
 
 poet_status poet_params_create(poet_device *device, uint64_t seed, poet_params **out)
@@ -111,6 +112,8 @@ poet_status poet_params_get(poet_params *params, const char *name, poet_kind kin
     *index = poet_params_find(params, name);
     if (*index >= 0)
         return check_same(params, &params->entries[*index], dtype, shape);
+    if (params->sealed && kind <= POET_BUFFER)
+        return POET_FAIL(POET_ERR_MISMATCH, "lacks the tensor %s", name);
     if (params->count == params->capacity) {
         int capacity = params->capacity ? 2 * params->capacity : 64;
         entry *bigger = poet_realloc(params->entries, (size_t)capacity * sizeof *bigger);
@@ -137,6 +140,11 @@ poet_status poet_params_get(poet_params *params, const char *name, poet_kind kin
     *index = params->count;
     params->entries[params->count++] = e;
     return POET_OK;
+}
+
+void poet_params_seal(poet_params *params)
+{
+    params->sealed = true;
 }
 
 int poet_params_count(const poet_params *params)

@@ -54,6 +54,9 @@ poet_kind poet_params_kind(const poet_params *params, int index);
 /* data points into device memory. */
 const poet_tensor *poet_params_tensor(const poet_params *params, int index);
 
+/* From now on a PARAM or BUFFER that is not there is not created: poet_params_get gives POET_ERR_MISMATCH for it. */
+void poet_params_seal(poet_params *params);
+
 /* Whole tensors to and from host memory, in the tensor's own type. */
 poet_status poet_params_read(poet_params *params, int index, void *host, size_t bytes);
 poet_status poet_params_write(poet_params *params, int index, const void *host, size_t bytes);

@@ -101,8 +101,8 @@ static poet_status check_supported(const poet_program *p, const poet_call *call)
                          backend->name, poet_op_name(call->op));
     for (int i = 0; i < call->n_src; i++)
         if (call->src[i] && call->src[i]->dtype == POET_BF16 && !backend->bf16)
-            return POET_FAIL(POET_ERR_UNSUPPORTED, "%s: %s: this device has no bf16; use f32",
-                             call->name, poet_op_name(call->op));
+            return POET_FAIL(POET_ERR_UNSUPPORTED, "%s%s%s: this device has no bf16; use f32",
+                             call->name, *call->name ? ": " : "", poet_op_name(call->op));
     return POET_OK;
 }
 

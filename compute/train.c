@@ -14,9 +14,9 @@ enum { MAX_PAIRS = 32, METRICS_LIMIT = 1 << 30 };
 
 /* The caller's pairs and ours, with the texts of ours. */
 typedef struct state_pairs {
-    poet_pair pairs[MAX_PAIRS + 6];
+    poet_pair pairs[MAX_PAIRS + 7];
     int n;
-    char step[24], steps[24], threads[16], data[24];
+    char step[24], steps[24], rates[40], threads[16], data[24];
 } state_pairs;
 
 /* A moment that is not there begins at 0, as if the run did: only with the same ones a run goes on. */
@@ -31,6 +31,11 @@ static void format_data(const poet_train_config *config, char text[24])
     snprintf(text, 24, "%016" PRIx64, config->data);
 }
 
+static void format_rates(const poet_train_config *config, char text[40])
+{
+    snprintf(text, 40, "%g %g", (double)config->optim.rate, (double)config->optim.muon_rate);
+}
+
 static void make_pairs(const poet_train_config *config, int64_t step, int threads, state_pairs *out)
 {
     out->n = 0;
@@ -41,6 +46,8 @@ static void make_pairs(const poet_train_config *config, int64_t step, int thread
     snprintf(out->threads, sizeof out->threads, "%d", threads);
     out->pairs[out->n++] = (poet_pair){"train.step", out->step};
     out->pairs[out->n++] = (poet_pair){"train.steps", out->steps};
+    format_rates(config, out->rates);
+    out->pairs[out->n++] = (poet_pair){"train.rates", out->rates};
     out->pairs[out->n++] = (poet_pair){"train.threads", out->threads};
     out->pairs[out->n++] = (poet_pair){"train.precision", poet_dtype_name(config->precision)};
     out->pairs[out->n++] = moments_of(&config->optim);
@@ -57,16 +64,45 @@ static poet_status save(const poet_train_config *config, poet_params *params, in
     return poet_checkpoint_save(config->checkpoint, params, &options);
 }
 
+/* Where two configurations begin to differ: at the beginning of that entry. */
+static size_t differ_at(const char *a, const char *b)
+{
+    size_t at = 0;
+    while (a[at] && a[at] == b[at])
+        at++;
+    while (at && a[at - 1] != ',')
+        at--;
+    return at;
+}
+
 static poet_status check_pair(const poet_train_config *config, const poet_checkpoint *checkpoint,
                               poet_pair pair)
 {
-    const char *there = poet_checkpoint_value(checkpoint, pair.key);
-    return there && strcmp(there, pair.value) == 0
-               ? POET_OK
-               : POET_FAIL(POET_ERR_MISMATCH,
-                           "%s: was trained with %s = %.200s, not %.200s; use the same options, "
-                           "or another output",
-                           config->checkpoint, pair.key, there ? there : "(nothing)", pair.value);
+    const char *value = poet_checkpoint_value(checkpoint, pair.key);
+    const char *there = value ? value : "(nothing)";
+    if (strcmp(there, pair.value) == 0)
+        return POET_OK;
+    size_t at = differ_at(there, pair.value);
+    const char *before = at ? "..." : "";
+    return POET_FAIL(POET_ERR_MISMATCH,
+                     "%s: was trained with %s = %s%.200s, not %s%.200s; use the same options, or "
+                     "another output",
+                     config->checkpoint, pair.key, before, there + at, before, pair.value + at);
+}
+
+/* The schedule is one of so many steps: a run that is past the end of another one is not that one. */
+static poet_status check_steps(const poet_train_config *config, const poet_checkpoint *checkpoint,
+                               int64_t step)
+{
+    const char *text = poet_checkpoint_value(checkpoint, "train.steps");
+    int64_t planned = text ? strtoll(text, NULL, 10) : config->optim.steps;
+    if (step < config->optim.steps || planned == config->optim.steps)
+        return POET_OK;
+    return POET_FAIL(POET_ERR_MISMATCH,
+                     "%s: is of a run of %" PRId64 " steps and has done %" PRId64
+                     " of them, so it cannot end at %" PRId64
+                     "; use the same number, or another output",
+                     config->checkpoint, planned, step, config->optim.steps);
 }
 
 /* A checkpoint goes on only under the configuration it was made with. */
@@ -87,12 +123,17 @@ static void warn_of_bits(const poet_train_config *config, const char *there, con
                           config->checkpoint, there, what, here);
 }
 
-/* What may differ between two machines that share a run, and the clips, of which there may be more than at first. */
+/* What may differ between two machines that share a run, the clips, of which there may be more than at first, and its length. */
 static void warn_of_others(const poet_train_config *config, const poet_checkpoint *checkpoint,
                            poet_params *params)
 {
-    char threads[16], data[24];
+    char threads[16], data[24], steps[24], rates[40];
     snprintf(threads, sizeof threads, "%d", poet_params_device(params)->threads);
+    snprintf(steps, sizeof steps, "%" PRId64, config->optim.steps);
+    format_rates(config, rates);
+    warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.steps"), steps, "steps");
+    warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.rates"), rates,
+                 "as its rates (AdamW's and Muon's)");
     warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.threads"), threads, "threads");
     warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.precision"),
                  poet_dtype_name(config->precision), "precision");
@@ -101,7 +142,29 @@ static void warn_of_others(const poet_train_config *config, const poet_checkpoin
         warn_of_bits(config, poet_checkpoint_value(checkpoint, "train.data"), data, "as its data");
 }
 
-/* Drops the lines of steps that were done after the checkpoint and will be done again. */
+/* Writes the lines up to step; a last line that is not whole is of a run that was killed. */
+static poet_status copy_metrics(const char *path, const char *text, int64_t step,
+                                poet_output *output)
+{
+    for (const char *line = text; *line;) {
+        size_t length = strcspn(line, "\n");
+        bool whole = line[length] == '\n';
+        json_t *row = json_loadb(line, length, 0, NULL);
+        json_t *at = json_object_get(row, "step");
+        bool metrics = json_is_integer(at) || (!whole && (!length || *line == '{'));
+        bool kept = whole && metrics && json_integer_value(at) <= step;
+        json_decref(row);
+        if (!metrics)
+            return POET_FAIL(POET_ERR_FORMAT, "%s: is there and has lines that are no metrics",
+                             path);
+        if (kept)
+            POET_TRY(poet_output_write(output, line, length + 1));
+        line += length + whole;
+    }
+    return POET_OK;
+}
+
+/* Drops the lines of steps that will be done, or done again. */
 static poet_status trim_metrics(const char *path, int64_t step)
 {
     unsigned char *text;
@@ -111,16 +174,8 @@ static poet_status trim_metrics(const char *path, int64_t step)
         return POET_OK;
     POET_TRY(poet_file_read(path, METRICS_LIMIT, &text, &size));
     poet_status status = poet_output_create(path, &output);
-    for (char *line = (char *)text; !status && *line;) {
-        size_t length = strcspn(line, "\n");
-        bool whole = line[length] == '\n';
-        json_t *row = json_loadb(line, length, 0, NULL);
-        json_t *at = json_object_get(row, "step");
-        if (whole && json_is_integer(at) && json_integer_value(at) <= step)
-            status = poet_output_write(output, line, length + 1);
-        json_decref(row);
-        line += length + whole;
-    }
+    if (!status)
+        status = copy_metrics(path, (const char *)text, step, output);
     if (!status)
         status = poet_output_commit(output);
     poet_output_destroy(output);
@@ -165,6 +220,9 @@ static poet_status load_checkpoint(const poet_train_config *config, poet_params 
                            config->checkpoint);
     if (!status) {
         *step = strtoll(at, NULL, 10);
+        status = check_steps(config, checkpoint, *step);
+    }
+    if (!status) {
         warn_of_others(config, checkpoint, params);
         status = poet_checkpoint_load(checkpoint, params);
     }
@@ -192,20 +250,28 @@ typedef struct run {
     int64_t first;
 } run;
 
+static poet_status check_finite(const run *r, int64_t step, const char *what, float value)
+{
+    return isfinite((double)value) ? POET_OK
+                                   : POET_FAIL(POET_ERR_DEVICE,
+                                               "%s: the %s became %g at step %" PRId64
+                                               "; a smaller learning rate may help",
+                                               r->config->what, what, (double)value, step + 1);
+}
+
+/* With a gradient that is not finite the weights are lost, and no checkpoint may have them. */
 static poet_status one_step(run *r, int64_t step, float *loss)
 {
     const poet_optim_config *optim = &r->config->optim;
+    float norm;
     float hyper[2] = {optim->rate * poet_schedule(optim, step), (float)(step + 1)};
     POET_TRY(poet_program_set(r->program, r->hyper, hyper, sizeof hyper));
     POET_TRY(r->config->feed(r->config->opaque, step, r->program));
     POET_TRY(poet_program_run(r->program));
     POET_TRY(poet_program_get(r->program, r->loss, loss, sizeof *loss));
-    if (!isfinite((double)*loss))
-        return POET_FAIL(POET_ERR_DEVICE,
-                         "%s: the loss became %g at step %" PRId64
-                         "; a smaller learning rate may help",
-                         r->config->what, (double)*loss, step + 1);
-    return POET_OK;
+    POET_TRY(poet_program_get(r->program, r->grad_norm, &norm, sizeof norm));
+    POET_TRY(check_finite(r, step, "loss", *loss));
+    return check_finite(r, step, "gradient", norm);
 }
 
 static void tell_step(const poet_train_config *config, int64_t step, const char *note)

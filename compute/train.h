@@ -49,9 +49,11 @@ typedef struct poet_train_config {
     const char *checkpoint; /* path; written every save_seconds, on a stop and at the end; read at
                                the start if it exists */
     double save_seconds;
-    const char *metrics;    /* JSONL path, appended:
-                               {"step":..,"loss":..,"rate":..,"grad_norm":..,"seconds":..}; or NULL */
-    int64_t log_steps;      /* a metrics line every so many steps */
+    const char
+        *metrics;      /* JSONL path, or NULL: a line for every log, {"step":..,"loss":..,"rate":..,
+                               "grad_norm":..,"seconds":..}. Of an earlier run that this one goes on from lines stay up to
+                               its checkpoint, of another none; a file with other lines is refused: POET_ERR_FORMAT */
+    int64_t log_steps; /* a metrics line every so many steps */
     int64_t report_steps;   /* 0: never */
     const poet_pair *pairs; /* the caller's metadata for the checkpoint */
     int n_pairs;

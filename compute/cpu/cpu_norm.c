@@ -14,7 +14,7 @@ typedef struct group_job {
     const float *x, *gain, *bias, *mean_in, *rstd_in, *dy;
     float *y, *mean, *rstd;    /* forward */
     float *dx, *dgain, *dbias; /* backward */
-    float *scratch;            /* backward: (frames, 4, C); forward: (frames, 2, C) */
+    float *scratch;            /* backward: (frames, 5, C); forward: (frames, 2, C) */
 } group_job;
 
 static group_job group_of(const poet_call *call)

@@ -165,7 +165,7 @@ typedef struct ema_job {
     const int32_t *index;
     double decay, restart, share; /* share: vectors per code if all were used alike */
     uint64_t seed, step;
-    float *number, *sum; /* (codes) and (codes, C): of this batch */
+    double *number, *sum; /* (codes) and (codes, C): of this batch */
 } ema_job;
 
 static poet_status check_index(const int32_t *index, int64_t n, int64_t codes, const char *of)
@@ -177,17 +177,17 @@ static poet_status check_index(const int32_t *index, int64_t n, int64_t codes, c
     return POET_OK;
 }
 
-/* In order of rows by one thread: small beside what made the rows. */
+/* In order of rows by one thread, small beside what made the rows; in double, since a code of what stands still has a million
+ * equal rows. */
 static VEC void gather(const ema_job *j)
 {
-    memset(j->number, 0, (size_t)(j->codes * (j->c + 1)) * sizeof(float)); /* sum lies behind it */
+    memset(j->number, 0, (size_t)(j->codes * (j->c + 1)) * sizeof *j->sum); /* sum lies behind */
     for (int64_t row = 0; row < j->rows; row++) {
-        float *sum = j->sum + j->index[row] * j->c;
+        double *sum = j->sum + j->index[row] * j->c;
         const float *z = j->z + row * j->c;
         j->number[j->index[row]]++;
-        for (int64_t c = 0; c < j->c; c += LANES)
-            vf_store_n(sum + c, j->c - c,
-                       vf_load_n(sum + c, j->c - c) + vf_load_n(z + c, j->c - c));
+        for (int64_t c = 0; c < j->c; c++)
+            sum[c] += (double)z[c];
     }
 }
 
@@ -196,7 +196,7 @@ static void update_codes(const void *context, int64_t begin, int64_t end)
 {
     const ema_job *j = context;
     for (int64_t k = begin; k < end; k++) {
-        double n = j->decay * (double)j->count[k] + (1 - j->decay) * (double)j->number[k];
+        double n = j->decay * (double)j->count[k] + (1 - j->decay) * j->number[k];
         bool restart = n < j->restart * j->share;
         uint32_t words[4];
         poet_philox(j->seed, j->step, (uint64_t)k, words);
@@ -206,7 +206,7 @@ static void update_codes(const void *context, int64_t begin, int64_t end)
         j->count[k] = (float)n;
         for (int64_t c = 0; c < j->c; c++) {
             int64_t at = k * j->c + c;
-            double kept = j->decay * (double)j->total[at] + (1 - j->decay) * (double)j->sum[at];
+            double kept = j->decay * (double)j->total[at] + (1 - j->decay) * j->sum[at];
             double total = restart ? j->share * (double)z[c] : kept;
             j->total[at] = (float)total;
             if (n > 1e-6)
@@ -244,7 +244,7 @@ static size_t ema_scratch(poet_device *device, const poet_call *call)
 {
     (void)device;
     const poet_shape *codebook = &call->src[0]->shape;
-    return (size_t)(codebook->dim[0] * (codebook->dim[1] + 1)) * sizeof(float);
+    return (size_t)(codebook->dim[0] * (codebook->dim[1] + 1)) * sizeof(double);
 }
 
 /* ---- how often each code occurs ---- */
