@@ -13,7 +13,8 @@
 typedef struct poet_classifier_config {
     int t, h, w; /* of the clips that it reads; t = 1+4n */
     int width;   /* channels of the first convolutions, a multiple of 8: 8 .. 256 */
-    poet_attribute_list attributes; /* none: it reads nothing, and has features alone */
+    poet_attribute_list
+        attributes; /* none: it has features alone, and is neither trained nor loaded */
 } poet_classifier_config;
 
 typedef struct poet_classifier poet_classifier;

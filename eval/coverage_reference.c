@@ -27,12 +27,18 @@ void poet_coverage_reference_free(poet_coverage_reference *reference)
 static json_t *level_json(const poet_coverage_reference *r, int level)
 {
     json_t *counts = json_array(), *quantiles = json_array();
+    int failed = 0;
     for (int i = 0; i < r->codes; i++)
-        json_array_append_new(counts, json_integer(r->counts[(int64_t)level * r->codes + i]));
+        failed |=
+            json_array_append_new(counts, json_integer(r->counts[(int64_t)level * r->codes + i]));
     for (int i = 0; i < POET_COVERAGE_QUANTILES; i++)
-        json_array_append_new(quantiles,
-                              json_real(r->quantiles[level * POET_COVERAGE_QUANTILES + i]));
-    return json_pack("{s:o, s:o}", "counts", counts, "distances", quantiles);
+        failed |= json_array_append_new(
+            quantiles, json_real(r->quantiles[level * POET_COVERAGE_QUANTILES + i]));
+    if (!failed)
+        return json_pack("{s:o, s:o}", "counts", counts, "distances", quantiles);
+    json_decref(counts);
+    json_decref(quantiles);
+    return NULL;
 }
 
 static json_t *reference_json(const poet_coverage_reference *r)
@@ -41,7 +47,10 @@ static json_t *reference_json(const poet_coverage_reference *r)
     json_t *levels = json_array();
     snprintf(tokenizer, sizeof tokenizer, "%016" PRIx64, r->tokenizer);
     for (int level = 0; level < r->levels; level++)
-        json_array_append_new(levels, level_json(r, level));
+        if (json_array_append_new(levels, level_json(r, level))) {
+            json_decref(levels);
+            return NULL;
+        }
     return json_pack("{s:s, s:i, s:s, s:s, s:I, s:f, s:f, s:o}", "format", FORMAT_NAME, "version",
                      VERSION, "tokenizer", tokenizer, "data", r->data, "clips",
                      (json_int_t)r->clips, "psnr", r->psnr, "ssim", r->ssim, "levels", levels);
@@ -53,7 +62,8 @@ poet_status poet_coverage_reference_save(const char *path, const poet_coverage_r
     char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(root);
     if (!text)
-        return POET_FAIL(POET_ERR_NOMEM, "%s: no memory to write it", path);
+        return POET_FAIL(POET_ERR_ARG,
+                         "%s: cannot be written: it would have numbers that are not finite", path);
     poet_output *file;
     poet_status status = poet_output_create(path, &file);
     if (!status) {

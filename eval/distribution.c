@@ -70,6 +70,10 @@ static poet_status frechet(const float *real, int n, const float *other, int m, 
     double sum = trace(c, dim) + trace(d, dim);
     for (int j = 0; j < dim; j++)
         sum += (mean[j] - other_mean[j]) * (mean[j] - other_mean[j]);
+    if (!isfinite(sum)) {
+        poet_free(space);
+        return POET_FAIL(POET_ERR_ARG, "the features of clips are not finite numbers");
+    }
     poet_cholesky_factor(c, dim);
     between_factors(c, d, dim, product, inner);
     poet_symmetric_eigenvalues(inner, dim, roots);

@@ -18,7 +18,7 @@ typedef struct poet_energy {
         range[POET_ENERGY_PACKAGES]; /* microjoules; where counters begin again at 0 */
 } poet_energy;
 
-/* Finds the packages under root: its folders "NAME:N" (not their parts, "NAME:N:M") whose name is "package-...", and which may
+/* Finds the packages under root: its folders "NAME:N" (not their parts, "NAME:N:M") whose name begins with "package", and which may
  * be read (on most machines by root alone). True when there is one. */
 bool poet_energy_open(const char *root, poet_energy *out);
 

@@ -311,7 +311,7 @@ static poet_status read_digits(const void *opaque, const poet_clip *clip, poet_r
     }
     sheet_free(&s);
     int *v = out->value;
-    if (two[0].seen + wide > 1 + clip->t / 12) {
+    if (two[0].seen + wide > (clip->t > 1) + clip->t / 12) {
         conclude(m, &two[0], &v[POET_DIGITS_DIGIT], &v[POET_DIGITS_MOTION]);
         conclude(m, &two[1], &v[POET_DIGITS_DIGIT2], &v[POET_DIGITS_MOTION2]);
     } else {

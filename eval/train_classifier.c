@@ -100,6 +100,13 @@ static poet_status build(poet_classifier *r, const poet_classifier_training *tra
     return poet_program_create(g, out);
 }
 
+/* Batches that are read ahead and the one that is shown, and a clip that is being read. */
+static size_t host_bytes(const poet_classifier_config *c, int b)
+{
+    size_t clip = (size_t)c->t * (size_t)c->h * (size_t)c->w * 3;
+    return ((POET_PREFETCH_DEPTH + 1) * (size_t)b + 1) * clip;
+}
+
 static poet_status train(poet_classifier *r, const poet_train_config *config, feeder *f,
                          poet_memory *memory)
 {
@@ -109,6 +116,7 @@ static poet_status train(poet_classifier *r, const poet_train_config *config, fe
     POET_TRY(poet_train_resume(config, r->params, &step));
     POET_TRY(build(r, training, &program));
     poet_memory planned = poet_program_memory(program);
+    planned.host = host_bytes(&r->config, training->b);
     poet_train_announce(config, &planned);
     if (memory)
         *memory = planned;
@@ -142,6 +150,8 @@ poet_status poet_classifier_train(poet_classifier *classifier,
 {
     const poet_classifier_config *c = &classifier->config;
     poet_clip shape = poet_dataset_geometry(training->dataset);
+    if (!c->attributes.count)
+        return POET_FAIL(POET_ERR_ARG, "a reader without attributes has nothing to learn");
     POET_TRY(poet_classifier_fits(classifier, &shape));
     poet_classifier_forget_program(classifier);
     feeder f = {.training = training, .config = c};

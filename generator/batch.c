@@ -10,6 +10,26 @@ static int32_t *ints(int64_t count)
     return poet_calloc((size_t)count, sizeof(int32_t));
 }
 
+static int64_t neighbours_count(const poet_generator_config *config, int64_t b)
+{
+    return config->neighbours ? b * poet_grid_codes(&config->grid) * POET_NEIGHBOURS : 0;
+}
+
+static int64_t around_count(const poet_generator_config *config, int64_t b)
+{
+    return config->around ? b * poet_grid_codes(&config->grid) * POET_AROUND : 0;
+}
+
+size_t poet_sequence_batch_bytes(const poet_generator_config *config, int b)
+{
+    int64_t n = poet_generator_groups(config), s = poet_generator_slots(config),
+            each = sizeof(int32_t);
+    int64_t rows = b * n * (2 + 3 * s) + neighbours_count(config, b) + around_count(config, b);
+    int64_t text = b * (2 * (int64_t)config->text + 1);
+    int64_t places = n * (3 + s) + (config->text + n) * poet_generator_head_width(config);
+    return (size_t)((rows + text + places) * each);
+}
+
 poet_status poet_sequence_batch_create(const poet_generator_config *config, int b, int r,
                                        poet_sequence_batch *out)
 {
@@ -24,8 +44,8 @@ poet_status poet_sequence_batch_create(const poet_generator_config *config, int 
         .lengths = ints(b),
         .text_share = poet_calloc((size_t)b * (size_t)config->text, sizeof(float)),
         .before = ints(b * n * s),
-        .neighbours = ints(b * n * s * POET_NEIGHBOURS),
-        .around = ints(b * n * s * POET_AROUND),
+        .neighbours = ints(neighbours_count(config, b)),
+        .around = ints(around_count(config, b)),
         .slots = ints(b * n * s),
         .targets = ints(b * n * s),
         .shown = ints(n * s),
@@ -95,8 +115,9 @@ poet_status poet_sequence_batch_fill(const poet_generator *generator, poet_seque
             batch->before[row + g * s + k] = g ? shown[(g - 1) * s + k] : c->codes;
             batch->slots[row + g * s + k] = k ? shown[g * s + k - 1] : c->codes;
         }
-        poet_sequence_neighbours(c, shown, (int)g,
-                                 batch->neighbours + (row + g * s) * POET_NEIGHBOURS);
+        if (c->neighbours)
+            poet_sequence_neighbours(c, shown, (int)g,
+                                     batch->neighbours + (row + g * s) * POET_NEIGHBOURS);
         if (c->around)
             poet_sequence_around(c, shown, (int)g, batch->around + (row + g * s) * POET_AROUND);
     }
@@ -135,7 +156,8 @@ void poet_sequence_batch_pack(const poet_generator_config *config, poet_sequence
     poet_rng_init(&rng, seed, step);
     int chosen = choose_rows(batch, (int64_t)batch->b * poet_generator_groups(config), &rng);
     for (int i = 0; i < chosen; i++) {
-        move_row(batch->around, i, batch->rows[i], s * POET_AROUND);
+        if (config->around)
+            move_row(batch->around, i, batch->rows[i], s * POET_AROUND);
         move_row(batch->slots, i, batch->rows[i], s);
         move_row(batch->targets, i, batch->rows[i], s);
     }

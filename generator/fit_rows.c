@@ -12,12 +12,17 @@ static void rows_free(poet_fit_rows *rows)
     poet_free(rows->labels);
 }
 
+static int64_t least_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Of `left` rows that will be offered at most `most` are taken. */
 static poet_status rows_create(poet_fit_rows *rows, int64_t left, int64_t most, int dim,
                                int classes)
 {
-    *rows = (poet_fit_rows){
-        .left = left, .wanted = most < left ? most : left, .dim = dim, .classes = classes};
+    int64_t wanted = least_of(least_of(most, left), POET_FIT_PROBABILITIES / classes);
+    *rows = (poet_fit_rows){.left = left, .wanted = wanted, .dim = dim, .classes = classes};
     size_t n = (size_t)rows->wanted;
     rows->x = poet_alloc(n * (size_t)dim * sizeof *rows->x);
     rows->labels = poet_alloc(n * (size_t)classes * sizeof *rows->labels);

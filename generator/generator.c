@@ -90,10 +90,8 @@ static poet_status load(poet_device *device, const poet_checkpoint *file, poet_g
     POET_TRY(poet_bpe_from_text(vocabulary, &bpe));
     POET_TRY(make(device, &config, bpe, 0, out));
     (*out)->fingerprint = strtoull(fingerprint, NULL, 16);
-    POET_TRY(poet_checkpoint_load(file, (*out)->params));
-    poet_params_drop((*out)->params, POET_MOMENT);
-    POET_TRY(declare(*out));
-    return poet_checkpoint_covers(file, (*out)->params);
+    POET_TRY(poet_checkpoint_load_model(file, (*out)->params));
+    return declare(*out);
 }
 
 poet_status poet_generator_load(poet_device *device, const char *path, poet_generator **out)

@@ -173,6 +173,8 @@ poet_status poet_training_build(poet_generator *m, const poet_generator_training
                                 int rows, poet_program **out);
 poet_status poet_score_prepare(poet_generator *m);
 
+enum { POET_SCORE_BATCH = 4 }; /* clips that are scored at once */
+
 /* ---- generator_plan.c ---- */
 
 /* An error when a training run takes more than there is. The plan goes to out (may be NULL). */
@@ -207,14 +209,14 @@ typedef struct poet_sequence_batch {
     int b;
     int32_t *ids, *lengths;       /* (B,P), (B) */
     float *text_share;            /* (B,P): 1 / length at the real positions */
-    int32_t *before, *neighbours; /* (B,N,S), (B,N,31S) */
+    int32_t *before, *neighbours; /* (B,N,S), (B,N,31S), where the model has neighbours */
     int32_t *keep;                /* (B,N): 1 where the group is kept from the time before */
     int32_t *time, *row, *column; /* (N) */
     float *turns;                 /* (P+N,D) */
     /* Rows of written groups, R of them after packing, B*N before: */
     int r;
     int32_t *rows;            /* (R): b*N + n */
-    int32_t *around;          /* (R,S/L,44*L) */
+    int32_t *around;          /* (R,S/L,44*L), where the model has it */
     int32_t *slots, *targets; /* (R,S) both; targets -1 in rows that are not used */
     int32_t *shown;           /* (N,S): of the row that is filled, what the model is shown */
     float share;              /* of the B*N groups, how many are written */
@@ -223,6 +225,7 @@ typedef struct poet_sequence_batch {
 /* r: rows after packing, 1 .. B*N; B*N for a model that keeps nothing. */
 poet_status poet_sequence_batch_create(const poet_generator_config *config, int b, int r,
                                        poet_sequence_batch *out);
+size_t poet_sequence_batch_bytes(const poet_generator_config *config, int b);
 void poet_sequence_batch_free(poet_sequence_batch *batch);
 
 /* Fills row i from codes in the order of the grid and a caption (NULL: none). What is shown of the codes has noise, of which

@@ -63,6 +63,13 @@ poet_status poet_generator_count_writing(poet_generator *generator, int n,
     return plan(generator, count_writing, &work, out);
 }
 
+/* What the inputs of b clips are filled from, their codes and as many numbers that come back. */
+static size_t host_bytes(const poet_generator_config *config, int b)
+{
+    return poet_sequence_batch_bytes(config, b) +
+           2 * (size_t)b * (size_t)poet_grid_codes(&config->grid) * sizeof(int32_t);
+}
+
 typedef struct steps {
     const poet_generator_training *training;
     int rows;
@@ -76,7 +83,7 @@ static poet_status plan_training(poet_generator *twin, const void *work, void *r
     POET_TRY(poet_training_build(twin, s->training, s->rows, &program));
     poet_memory_add(out, program);
     poet_program_destroy(program);
-    out->host += out->inputs; /* what the inputs are filled from */
+    out->host += host_bytes(&twin->config, s->training->b);
     return POET_OK;
 }
 
@@ -111,7 +118,7 @@ poet_status poet_generator_plan_scoring(poet_generator *generator, poet_memory *
 {
     *out = (poet_memory){0};
     POET_TRY(plan(generator, plan_scoring, NULL, out));
-    out->host = out->inputs;
+    out->host = host_bytes(&generator->config, POET_SCORE_BATCH);
     return POET_OK;
 }
 

@@ -244,14 +244,15 @@ static void remember(search *s)
 {
     int64_t n = s->f->count;
     int h = (s->newest + 1) % HISTORY;
-    double *move = s->moves + h * n, *turn = s->turns + h * n;
+    double *move = s->moves + h * n, *turn = s->turns + h * n, curvature = 0;
+    for (int64_t i = 0; i < n; i++)
+        curvature += (s->next[i] - s->at[i]) * (s->next_gradient[i] - s->gradient[i]);
+    if (!(curvature > 0)) /* rounding: the loss is convex */
+        return;
     for (int64_t i = 0; i < n; i++) {
         move[i] = s->next[i] - s->at[i];
         turn[i] = s->next_gradient[i] - s->gradient[i];
     }
-    double curvature = dot(move, turn, n);
-    if (!(curvature > 0)) /* rounding: the loss is convex */
-        return;
     s->rho[h] = 1 / curvature;
     s->newest = h;
     s->kept += s->kept < HISTORY;

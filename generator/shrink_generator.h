@@ -44,9 +44,13 @@ typedef struct poet_fit_result {
     double least, before, after;
 } poet_fit_result;
 
+/* Of a head's rows on all new codes at most so many at once: they are held four times, in 2 GB. */
+#define POET_FIT_PROBABILITIES (INT64_C(1) << 27)
+
 /* Fits the heads of smaller (made by poet_generator_shrink from generator and map) on n clips of old codes with their
  * captions: softmax regression from its states to the exact sums. Convex, without a gradient through the
- * model. For each head at most `rows` rows are used, drawn with seed from all clips: for `head` codes of groups that are
+ * model. For each head at most `rows` rows are used, and no more than have POET_FIT_PROBABILITIES, drawn with seed from
+ * all clips: for `head` codes of groups that are
  * written in new codes, for `keep` (rows 0 where the model keeps nothing) all groups, with the chance
  *
  *     p(kept') = p(kept) + p(written) p(every slot writes a member of its code of the time before),

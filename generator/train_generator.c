@@ -159,11 +159,9 @@ poet_status poet_generator_train(poet_generator *generator, const poet_generator
 
 /* ---- bits per clip ---- */
 
-enum { SCORE_BATCH = 4 };
-
 poet_status poet_score_prepare(poet_generator *m)
 {
-    int rows = SCORE_BATCH;
+    int rows = POET_SCORE_BATCH;
     if (m->score && m->score_rows == rows)
         return POET_OK;
     poet_program_destroy(m->score);
@@ -225,15 +223,15 @@ poet_status poet_generator_score(poet_generator *generator, int n, const int32_t
 {
     int64_t per_clip = poet_grid_codes(&generator->config.grid);
     poet_sequence_batch batch = {0};
-    float *losses = poet_alloc(SCORE_BATCH * (size_t)per_clip * sizeof *losses);
+    float *losses = poet_alloc(POET_SCORE_BATCH * (size_t)per_clip * sizeof *losses);
     int groups = poet_generator_groups(&generator->config);
-    float *kept = poet_alloc(SCORE_BATCH * (size_t)groups * sizeof *kept);
+    float *kept = poet_alloc(POET_SCORE_BATCH * (size_t)groups * sizeof *kept);
     poet_status status = losses && kept ? poet_score_prepare(generator) : POET_ERR_NOMEM;
     if (!status)
-        status = poet_sequence_batch_create(&generator->config, SCORE_BATCH, SCORE_BATCH * groups,
-                                            &batch);
-    for (int i = 0; i < n && !status; i += SCORE_BATCH)
-        status = score_batch(generator, &batch, n - i < SCORE_BATCH ? n - i : SCORE_BATCH,
+        status = poet_sequence_batch_create(&generator->config, POET_SCORE_BATCH,
+                                            POET_SCORE_BATCH * groups, &batch);
+    for (int i = 0; i < n && !status; i += POET_SCORE_BATCH)
+        status = score_batch(generator, &batch, n - i < POET_SCORE_BATCH ? n - i : POET_SCORE_BATCH,
                              codes + i * per_clip, captions ? captions + i : NULL, losses, kept,
                              bits + i);
     poet_sequence_batch_free(&batch);

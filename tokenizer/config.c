@@ -70,7 +70,7 @@ static poet_status complete_fsq(poet_tokenizer_config *config)
 static poet_status complete_lfq(poet_tokenizer_config *config)
 {
     int bits = poet_bits_for((uint64_t)config->codes);
-    if (config->codes < 2 || (1 << bits) != config->codes || bits > POET_MAX_FSQ_CHANNELS)
+    if (config->codes < 2 || bits > POET_MAX_FSQ_CHANNELS || 1 << bits != config->codes)
         return POET_FAIL(POET_ERR_ARG,
                          "tokenizer: LFQ wants a power of two between 2 and %d codes, not %d",
                          1 << POET_MAX_FSQ_CHANNELS, config->codes);

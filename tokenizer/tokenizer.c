@@ -67,10 +67,9 @@ static poet_status load(poet_device *device, const poet_checkpoint *file, const 
     if (status)
         return poet_context(status, "%s", path);
     POET_TRY(make(device, &config, 0, out));
-    POET_TRY(poet_checkpoint_load(file, (*out)->params));
-    poet_params_drop((*out)->params, POET_MOMENT);
+    POET_TRY(poet_checkpoint_load_model(file, (*out)->params));
     status = declare(*out);
-    return status ? poet_context(status, "%s", path) : poet_checkpoint_covers(file, (*out)->params);
+    return status ? poet_context(status, "%s", path) : POET_OK;
 }
 
 poet_status poet_tokenizer_load(poet_device *device, const char *path, poet_tokenizer **out)

@@ -151,6 +151,7 @@ poet_status poet_tokenizer_train(poet_tokenizer *tokenizer, const poet_tokenizer
     f.frames = poet_alloc(f.bytes);
     f.away = training->nested ? poet_alloc((size_t)c->codes * sizeof *f.away) : NULL;
     if (!f.frames || (training->nested && !f.away)) {
+        poet_free(f.away);
         poet_free(f.frames);
         return POET_ERR_NOMEM;
     }
