@@ -32,9 +32,11 @@ static poet_status wait_for(pid_t pid, const poet_task *task, int *status, struc
     bool told = false;
     for (;;) {
         pid_t ended = wait4(pid, status, WNOHANG, usage);
+        bool crashed = ended == pid && WIFSIGNALED(*status) && WTERMSIG(*status) != SIGTERM;
         if (ended == pid)
-            return told ? POET_FAIL(POET_ERR_INTERRUPTED, "stopped; the same command goes on")
-                        : POET_OK;
+            return told && !crashed
+                       ? POET_FAIL(POET_ERR_INTERRUPTED, "stopped; the same command goes on")
+                       : POET_OK;
         if (ended < 0 && errno != EINTR)
             return POET_FAIL(POET_ERR_IO, "a child process is lost: %s", strerror(errno));
         if (!told && poet_task_stopped(task)) {

@@ -78,6 +78,7 @@ static poet_status open_clips(recommend_run *run)
     if (run->measure && run->measure < run->heldout)
         run->heldout = run->measure;
     poet_clip shape = poet_dataset_geometry(dataset);
+    POET_TRY(cli_pair_check_coding(&run->pair, &shape, run->task));
     return poet_tokenizer_grid(poet_tokenizer_get_config(run->pair.tokenizer), shape.t, shape.h,
                                shape.w, &run->grid);
 }
@@ -263,11 +264,10 @@ static void add_note(json_t *notes, const char *format, ...)
 static void note_law(int codes, double law, json_t *notes)
 {
     if (law > 0 && (codes > 2 * law || 2 * codes < law))
-        add_note(
-            notes,
-            "the law of vocabularies would give the generator %.0f codes, %s than half or twice "
-            "as many: it is of text models that are larger, and knows nothing of these clips",
-            law, codes > 2 * law ? "fewer" : "more");
+        add_note(notes,
+                 "the law of vocabularies would give the generator %.0f codes, %s as many: it is "
+                 "of text models that are larger, and knows nothing of these clips",
+                 law, codes > 2 * law ? "less than half" : "more than twice");
 }
 
 /* What PSNR is good depends on the clips, so they are set beside those of the training, not beside a number of decibels. */
@@ -292,8 +292,8 @@ static json_t *notes_json(const recommend_run *run, int codes, double law, poet_
             "on the loss alone",
             run->rows[run->n - 1].codes, run->samples);
     if (run->heldout < FEW_CLIPS)
-        add_note(notes, "the loss is a rough guess: it was measured on %lld held-out clips",
-                 (long long)run->heldout);
+        add_note(notes, "the loss is a rough guess: it was measured on %lld held-out clip%s",
+                 (long long)run->heldout, run->heldout == 1 ? "" : "s");
     if (run->every)
         add_note(notes,
                  "the clips have no two sides, so every fifth clip was kept apart; where it is "

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const methods[] = {"merge", "kmeans", "least-used", "random", "nested", NULL};
 static const char *const distances[] = {"vectors", "patches", NULL};
@@ -23,7 +24,7 @@ static poet_status parse_sizes(cli_shrink *run, int codes)
 {
     const char *at = run->sizes_text;
     run->n_sizes = 0;
-    while (*at) {
+    do {
         char *end;
         long size = strtol(at, &end, 10);
         if (end == at || (*end && *end != ',') || (*end == ',' && !end[1]))
@@ -35,9 +36,12 @@ static poet_status parse_sizes(cli_shrink *run, int codes)
                              (int)strcspn(at, ","), at, codes);
         if (run->n_sizes == CLI_SHRINK_SIZES)
             return POET_FAIL(POET_ERR_ARG, "--codes: more than %d sizes", CLI_SHRINK_SIZES);
+        for (int i = 0; i < run->n_sizes; i++)
+            if (run->sizes[i] == size)
+                return POET_FAIL(POET_ERR_ARG, "--codes: %ld is there twice", size);
         run->sizes[run->n_sizes++] = (int)size;
         at = *end ? end + 1 : end;
-    }
+    } while (*at);
     return POET_OK;
 }
 
@@ -64,17 +68,30 @@ static poet_status open_models(cli_context *context, cli_shrink *run)
     return poet_tokenizer_fingerprint(run->pair.tokenizer, &run->fingerprint);
 }
 
-static poet_status check_grid(const cli_shrink *run, const char *spec, const cli_domain *domain)
+/* Clips that the generator writes, where there is one. */
+static poet_status check_grid(const cli_shrink *run, const char *spec, const poet_grid *grid)
 {
     if (!run->pair.generator)
         return POET_OK;
     const poet_grid *own = &poet_generator_get_config(run->pair.generator)->grid;
-    const poet_grid *grid = &domain->grid;
     if (own->t != grid->t || own->h != grid->h || own->w != grid->w)
         return POET_FAIL(POET_ERR_MISMATCH,
                          "%s: the clips are %dx%dx%d codes, the generator writes %dx%dx%d", spec,
                          grid->t, grid->h, grid->w, own->t, own->h, own->w);
     return POET_OK;
+}
+
+/* Before anything is encoded, which may take long. */
+static poet_status check_geometry(const cli_shrink *run, const char *spec,
+                                  const poet_dataset *dataset)
+{
+    poet_grid grid;
+    poet_clip shape = poet_dataset_geometry(dataset);
+    poet_status status = poet_tokenizer_grid(poet_tokenizer_get_config(run->pair.tokenizer),
+                                             shape.t, shape.h, shape.w, &grid);
+    if (status)
+        return poet_context(status, "%s", spec);
+    return check_grid(run, spec, &grid);
 }
 
 /* Codes that the domain never uses are dropped: there must be enough others. */
@@ -115,6 +132,42 @@ static poet_status check_captions(const cli_shrink *run)
                            run->spec);
 }
 
+static bool is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Opens the clips of both sides. Of videos that are named for both, a part is held out. */
+static poet_status open_clips(cli_shrink *run)
+{
+    const double share = 0.2;
+    bool same = run->heldout && is_same(run->spec, run->heldout);
+    if (!poet_tokfile_is(run->spec)) {
+        POET_TRY(
+            cli_clip_source_open(run->spec, &run->data, same ? share : 0, run->task, &run->pixels));
+        POET_TRY(check_geometry(run, run->spec, run->pixels.dataset));
+    }
+    POET_TRY(check_pixels(run));
+    if (!run->heldout)
+        return POET_OK;
+    POET_TRY(cli_clip_source_open(run->heldout, &run->data, same ? share : 1, run->task,
+                                  &run->heldout_pixels));
+    if (!poet_dataset_count(run->heldout_pixels.dataset, POET_SPLIT_SEEN))
+        return POET_FAIL(POET_ERR_ARG, "%s: has no held-out clips to measure", run->heldout);
+    return check_geometry(run, run->heldout, run->heldout_pixels.dataset);
+}
+
+static poet_status check_memory(const cli_shrink *run)
+{
+    const poet_dataset *dataset =
+        run->pixels.dataset ? run->pixels.dataset : run->heldout_pixels.dataset;
+    if (!dataset)
+        return POET_OK;
+    poet_clip shape = poet_dataset_geometry(dataset);
+    return cli_pair_check_coding(&run->pair, &shape, run->task);
+}
+
 static poet_status read_domain(cli_shrink *run)
 {
     const char *spec = run->spec;
@@ -123,27 +176,20 @@ static poet_status read_domain(cli_shrink *run)
                                   .whole = run->pair.generator ? whole : 0,
                                   .data = &run->data,
                                   .task = run->task};
-    if (!poet_tokfile_is(spec))
-        POET_TRY(cli_clip_source_open(spec, &run->data, 0, run->task, &run->pixels));
-    POET_TRY(check_pixels(run));
     POET_TRY(run->pixels.dataset
                  ? cli_domain_encode(spec, run->pixels.dataset, run->pair.tokenizer, &options,
                                      &run->domain)
                  : cli_domain_read(spec, run->pair.tokenizer, &options, &run->domain));
-    POET_TRY(options.whole ? check_grid(run, spec, &run->domain) : POET_OK);
+    POET_TRY(options.whole ? check_grid(run, spec, &run->domain.grid) : POET_OK);
     POET_TRY(check_captions(run));
     return run->domain_name ? read_general(run) : POET_OK;
 }
 
 static poet_status read_heldout(cli_shrink *run)
 {
-    if (!run->heldout)
-        return POET_OK;
-    POET_TRY(cli_clip_source_open(run->heldout, &run->data, 1, run->task, &run->heldout_pixels));
-    if (!run->pair.generator)
-        return POET_OK;
-    POET_TRY(cli_shrink_encode_heldout(run, run->pair.tokenizer, &run->heldout_clips));
-    return check_grid(run, run->heldout, &run->heldout_clips);
+    return run->heldout && run->pair.generator
+               ? cli_shrink_encode_heldout(run, run->pair.tokenizer, &run->heldout_clips)
+               : POET_OK;
 }
 
 /* ---- all of it ---- */
@@ -183,6 +229,8 @@ static poet_status shrink(cli_context *context, cli_shrink *run, json_t *out)
     run->spec = run->domain_name ? run->domain_name : run->data_name;
     POET_TRY(open_models(context, run));
     poet_tokenizer *old = run->pair.tokenizer;
+    POET_TRY(open_clips(run));
+    POET_TRY(check_memory(run));
     POET_TRY(read_domain(run));
     POET_TRY(read_heldout(run));
     double begin = poet_seconds();
@@ -219,9 +267,9 @@ static poet_status parse(cli_context *context, cli_shrink *run, int argc, char *
         CLI_PATH("tokenizer", 't', &run->tokenizer, "FILE", NULL,
                  "a tokenizer alone, instead of a model"),
         CLI_CHOICE("method", 0, &run->method, methods, "NAME", "merge",
-                   "merge, kmeans, least-used, random, or nested: the first codes stay"),
+                   "which codes become one; nested: the first stay"),
         CLI_CHOICE("distance", 0, &run->distance, distances, "NAME", "patches",
-                   "between what: patches (as decoded) or vectors"),
+                   "of codes: between the patches they become, or their vectors"),
         CLI_PATH("domain", 0, &run->domain_name, "DATA|FILE.ptok", NULL,
                  "shrink for this part of DATA: codes it never uses are dropped"),
         CLI_FLOAT("finetune", 0, &run->finetune.minutes, 0, 100000, "MINUTES", "0",

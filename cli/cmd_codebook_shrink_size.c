@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "eval/reconstruction.h"
 
 #include <limits.h>
@@ -60,12 +61,14 @@ static void name_checkpoint(const result *r, const char *what, file_name out)
     snprintf(out, sizeof(file_name), "%s/%s.checkpoint", r->work, what);
 }
 
-/* Training of another start is another training: it has another seed, by which a checkpoint that another command left behind is
- * refused. */
+/* Training of another start or length is another training: it has another seed, by which a checkpoint that another command left
+ * behind is refused. */
 static cli_finetune training_of(const cli_shrink *run, uint64_t fingerprint, const char *checkpoint)
 {
     cli_finetune finetune = run->finetune;
     finetune.seed ^= fingerprint;
+    finetune.seed = poet_hash64(finetune.seed, &finetune.minutes, sizeof finetune.minutes);
+    finetune.seed = poet_hash64(finetune.seed, &finetune.steps, sizeof finetune.steps);
     finetune.checkpoint = checkpoint;
     return finetune;
 }

@@ -103,7 +103,8 @@ poet_status cmd_decode(cli_context *context, int argc, char **argv)
 {
     decode_run run = {0};
     const cli_option options[] = {
-        CLI_OUTPUT("output", 'o', &run.output, "FILE", NULL, "MP4, WebM, GIF or PNG by extension"),
+        CLI_OUTPUT("output", 'o', &run.output, "FILE", NULL,
+                   "MP4, MOV, WebM, GIF or PNG by extension"),
         CLI_PATH("tokenizer", 't', &run.model, "FILE", NULL, "the tokenizer's .safetensors file"),
         CLI_LONG("index", 'i', &run.index, 0, 1000000000, "N", "0", "which clip of the file"),
         CLI_INT("enlarge", 0, &run.enlarge, 1, 32, "N", "1", "pixels of a pixel, a side"),

@@ -71,8 +71,8 @@ static poet_status eval_bits(cli_eval_run *run, json_t *out)
                                  shape.w, &own));
     if (own.t != grid->t || own.h != grid->h || own.w != grid->w)
         return POET_FAIL(POET_ERR_MISMATCH,
-                         "the clips are %dx%dx%d codes, the generator writes %dx%dx%d", own.t,
-                         own.h, own.w, grid->t, grid->h, grid->w);
+                         "%s: the clips are %dx%dx%d codes, the generator writes %dx%dx%d",
+                         run->spec, own.t, own.h, own.w, grid->t, grid->h, grid->w);
     for (uint64_t i = 0; i < count; i += SCORE_CHUNK) {
         uint64_t left = count - i;
         POET_TRY(score_chunk(run, i, left < SCORE_CHUNK ? (int)left : SCORE_CHUNK, &bits));

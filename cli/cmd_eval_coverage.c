@@ -157,6 +157,8 @@ static poet_status take_clips(coverage_run *run)
     if (!all)
         return POET_FAIL(POET_ERR_ARG, "%s: has no clips in the split %s", run->spec,
                          splits[run->split]);
+    poet_clip shape = poet_dataset_geometry(run->source.dataset);
+    POET_TRY(cli_pair_check_coding(&run->pair, &shape, run->task));
     run->rank = poet_calloc((size_t)all, sizeof *run->rank);
     if (!run->rank)
         return POET_ERR_NOMEM;
@@ -207,26 +209,45 @@ static poet_status draw(const coverage_run *run, const ranked *r, const char *na
     return status;
 }
 
+typedef char picture_path[PATH_MAX];
+
+static void name_picture(const coverage_run *run, int place, picture_path out)
+{
+    snprintf(out, sizeof(picture_path), "%s/worst-%02d.png", run->pictures, place + 1);
+}
+
+/* Those that an earlier run, of more clips, has left behind the last one of this. */
+static void remove_pictures(const coverage_run *run, int place)
+{
+    picture_path path;
+    for (name_picture(run, place, path); poet_is_file(path); name_picture(run, ++place, path))
+        remove(path);
+}
+
 static poet_status add_worst(coverage_run *run, json_t *out)
 {
+    int place = 0;
     json_t *list = json_array();
     json_object_set_new(out, "worst", list);
     qsort(run->rank, (size_t)run->set.clips, sizeof *run->rank, by_failure);
     if (run->pictures)
         POET_TRY(poet_make_directory(run->pictures));
-    for (int i = 0; i < run->worst && i < run->set.clips; i++) {
-        const ranked *r = &run->rank[i];
-        char name[POET_CLIP_NAME_BYTES], path[PATH_MAX];
+    for (; place < run->worst && place < run->set.clips; place++) {
+        const ranked *r = &run->rank[place];
+        char name[POET_CLIP_NAME_BYTES];
+        picture_path path;
         poet_dataset_name(run->source.dataset, r->split, r->index, name);
         json_t *row =
             json_pack("{s:s, s:f, s:f}", "clip", name, "out_of_codebook", r->out, "psnr", r->psnr);
         json_array_append_new(list, row);
         if (!run->pictures)
             continue;
-        snprintf(path, sizeof path, "%s/worst-%02d.png", run->pictures, i + 1);
+        name_picture(run, place, path);
         POET_TRY(draw(run, r, name, path));
         json_object_set_new(row, "picture", json_string(path));
     }
+    if (run->pictures)
+        remove_pictures(run, place);
     return POET_OK;
 }
 
@@ -304,8 +325,8 @@ static poet_status report(coverage_run *run, json_t *out, double *rate)
     json_object_set_new(out, "psnr_loss", json_real(run->reference.psnr - run->set.psnr.mean));
     json_object_set_new(out, "notes", notes_json(&levels[run->set.levels - 1]));
     add_levels(run, &run->set, levels, out);
-    POET_TRY(run->lines ? poet_output_commit(run->lines) : POET_OK);
-    return add_worst(run, out);
+    POET_TRY(add_worst(run, out));
+    return run->lines ? poet_output_commit(run->lines) : POET_OK;
 }
 
 static poet_status coverage(cli_context *context, coverage_run *run, json_t *out, double *rate)

@@ -42,11 +42,14 @@ static poet_status check_clips(const sweep_plan *plan, const poet_dataset *datas
                : POET_OK;
 }
 
-static poet_status check_data(const sweep_plan *plan)
+/* And what clips they are: a sweep goes on with these alone. */
+static poet_status check_data(sweep_plan *plan)
 {
     poet_dataset *dataset;
     POET_TRY(cli_data_open(plan->spec, &plan->data, &dataset));
     poet_status status = check_clips(plan, dataset);
+    snprintf(plan->fingerprint, sizeof plan->fingerprint, "%016llx",
+             (unsigned long long)poet_dataset_fingerprint(dataset));
     poet_dataset_close(dataset);
     return status ? poet_context(status, "%s", plan->spec) : POET_OK;
 }
@@ -166,9 +169,8 @@ static poet_status sweep(sweep_command *run, bool json)
     json_t *out = json_object();
     poet_status status = report(run, out);
     if (!status && run->n_failed)
-        status =
-            POET_FAIL(POET_ERR_DEVICE, "%d cells failed: %s; the same command tries them again",
-                      run->n_failed, run->failed);
+        status = POET_FAIL(POET_ERR_DEVICE, "%d cell%s failed: %s; the same command tries again",
+                           run->n_failed, run->n_failed == 1 ? "" : "s", run->failed);
     return cli_print_outcome(json, status, out);
 }
 

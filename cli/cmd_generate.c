@@ -297,8 +297,8 @@ static poet_status parse(cli_context *context, generate_run *run, int argc, char
         CLI_INT("best-of", 0, &run->sampling.best_of, 1, POET_MAX_BEST_OF, "N", "1",
                 "write N clips of each prompt and take the one that the prompt explains best"),
         CLI_INT("enlarge", 0, &run->enlarge, 1, 32, "N", "4", "pixels of a pixel, a side"),
-        CLI_CRF(&run->crf),
         CLI_INT("sheet-enlarge", 0, &run->sheet_enlarge, 1, 32, "N", "2", "the same, of the sheet"),
+        CLI_CRF(&run->crf),
         CLI_INT("batch", 'b', &run->batch, 1, 256, "N", "8", "prompts that are written together"),
         CLI_END,
     };

@@ -125,9 +125,10 @@ poet_status cmd_info(cli_context *context, int argc, char **argv)
         .max_operands = 1,
         .description =
             "What this build and this machine can do: version, processor features, video\n"
-            "encoders, and the models that are found by name. Of a model, by name or path:\n"
-            "its configuration, size, licence and credits.",
-        .examples = "info\ninfo --json",
+            "encoders, and the models that are found by name: in the folder\n"
+            "$POCKETPOET_MODELS, and those that came with the program. Of a model, by name or\n"
+            "path: its configuration, size, credits and licence.",
+        .examples = "info\ninfo sprites\ninfo --json",
         .json = true,
     };
     json_t *result = NULL;

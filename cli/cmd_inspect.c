@@ -187,10 +187,10 @@ poet_status cmd_inspect(cli_context *context, int argc, char **argv)
         .min_operands = 1,
         .max_operands = 1,
         .description =
-            "Tells what a file is, by its contents, and what is in it: a model, a video,\n"
-            "a picture, or a folder of pictures. The whole of a model is checked. Videos and\n"
-            "pictures show their texts: those that generate writes are prompt, seed, model\n"
-            "and codes.",
+            "Tells what a file is, by its contents, and what is in it: a model, a token file,\n"
+            "a dataset, a video, a picture, or a folder of pictures. The whole of a model is\n"
+            "checked. Videos and pictures show their texts: those that generate writes are\n"
+            "prompt, seed, model and codes.",
         .examples = "inspect clip.mp4\n"
                     "inspect tokenizer.safetensors --details\n"
                     "inspect data/mine --details",

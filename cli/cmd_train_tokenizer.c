@@ -99,7 +99,7 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
                        "\n" CLI_DATA_HELP "\n"
                        "Ctrl-C saves; the same command goes on where it stopped.",
         .examples = "train-tokenizer synth:shapes -o tokenizer.safetensors --patch 8\n"
-                    "train-tokenizer my-clips -o tokenizer.safetensors --codes 512",
+                    "train-tokenizer my-data -o tokenizer.safetensors --codes 512",
         .options = options,
         .json = true,
         .device = true,
@@ -122,7 +122,7 @@ static poet_status plan_memory(const tokenizer_run *run, poet_device *device,
     POET_TRY(poet_tokenizer_plan_training(device, &run->config, training, &memory));
     POET_TRY(poet_tokenizer_plan_coding(device, &run->config, &grid, &coding));
     coding.params = coding.buffers = 0; /* they are there */
-    coding.host = cli_clips_bytes(clips, training->b) + poet_reconstruction_bytes(&shape);
+    coding.host += cli_clips_bytes(clips, training->b) + poet_reconstruction_bytes(&shape);
     poet_memory_join(&memory, &coding);
     return cli_training_plan(&training->train, device, &memory, 0,
                              "--batch, --size, --crop, --width or --codes");

@@ -24,8 +24,11 @@ static void print_examples(const char *examples)
 
 static void print_help(const cli_context *context, const cli_spec *spec, const cli_option *options)
 {
-    printf("usage: pocketpoet %s [options]%s%s\n\n%s\n\noptions:\n", context->verb,
-           spec->operands ? " " : "", spec->operands ? spec->operands : "", spec->description);
+    size_t length = strlen(spec->description);
+    bool ended = length > 0 && spec->description[length - 1] == '\n';
+    printf("usage: pocketpoet %s [options]%s%s\n\n%s%s\noptions:\n", context->verb,
+           spec->operands ? " " : "", spec->operands ? spec->operands : "", spec->description,
+           ended ? "" : "\n");
     cli_options_help(options, stdout);
     if (spec->examples)
         print_examples(spec->examples);

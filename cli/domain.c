@@ -145,8 +145,8 @@ static poet_status begin(reading *r, const char *spec, poet_tokenizer *tokenizer
 
 static poet_status no_clips(const reading *r)
 {
-    return POET_FAIL(POET_ERR_ARG, "%s: has no %sclips in it", r->spec,
-                     r->options->split == POET_SPLIT_TRAIN ? "" : "held-out ");
+    return POET_FAIL(POET_ERR_ARG, "%s: has no %s clips", r->spec,
+                     r->options->split == POET_SPLIT_TRAIN ? "training" : "held-out");
 }
 
 poet_status cli_domain_read(const char *spec, poet_tokenizer *tokenizer,

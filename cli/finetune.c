@@ -106,7 +106,8 @@ static poet_status run_decoder(const cli_finetune *finetune, double share, poet_
         status = train_decoder(finetune, device, run, file, NULL, UNTIMED + TIMED, &tokenizer);
         poet_tokenizer_destroy(tokenizer);
         tokenizer = NULL;
-        *steps = steps_of(finetune, share, &run->watch);
+        if (!status)
+            *steps = steps_of(finetune, share, &run->watch);
     }
     if (!status)
         status =
@@ -181,7 +182,8 @@ poet_status cli_finetune_generator(const cli_finetune *finetune, double share, p
         status = train_generator(finetune, device, &run, file, NULL, UNTIMED + TIMED, &generator);
         poet_generator_destroy(generator);
         generator = NULL;
-        *steps = steps_of(finetune, share, &run.watch);
+        if (!status)
+            *steps = steps_of(finetune, share, &run.watch);
     }
     if (!status)
         status =

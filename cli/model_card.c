@@ -11,7 +11,7 @@
 enum { MAX_TEXT = 1 << 20 };
 
 const cli_model_text cli_model_texts[CLI_MODEL_TEXTS] = {
-    {"LICENSE", "licence"}, {"CREDITS.md", "credits"}, {"AUTHORS.txt", "authors"}};
+    {"CREDITS.md", "credits"}, {"AUTHORS.txt", "authors"}, {"LICENSE", "licence"}};
 
 bool cli_is_model_file(const char *path)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INDENT = 2 };
+enum { INDENT = 2, LONGEST_LIST = 32 };
 
 static poet_status out_of_memory(void)
 {
@@ -38,6 +38,17 @@ static bool is_deep(const json_t *array)
     return false;
 }
 
+/* A list of texts with blanks in them: each has a line of its own. */
+static bool has_sentences(const json_t *array)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *text = json_string_value(json_array_get(array, i));
+        if (text && strchr(text, ' '))
+            return true;
+    }
+    return false;
+}
+
 static void print_scalar(const json_t *value)
 {
     if (json_is_string(value))
@@ -52,9 +63,14 @@ static void print_scalar(const json_t *value)
 
 static void print_list(const json_t *array, const char *separator)
 {
-    if (!json_array_size(array))
+    size_t count = json_array_size(array);
+    if (!count)
         printf("none");
-    for (size_t i = 0; i < json_array_size(array); i++) {
+    if (count > LONGEST_LIST && json_is_number(json_array_get(array, 0))) {
+        printf("%zu numbers", count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
         printf("%s", i ? separator : "");
         print_scalar(json_array_get(array, i));
     }
@@ -115,6 +131,13 @@ static void print_member(const char *key, json_t *value, int indent)
         for (size_t i = 0; i < json_array_size(value); i++) {
             printf("%*s", indent + INDENT, "");
             print_row(json_array_get(value, i));
+            putchar('\n');
+        }
+    } else if (has_sentences(value)) {
+        putchar('\n');
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            printf("%*s", indent + INDENT, "");
+            print_scalar(json_array_get(value, i));
             putchar('\n');
         }
     } else if (json_is_string(value) && strchr(json_string_value(value), '\n')) {

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "cli/device.h"
 #include "cli/models.h"
+#include "eval/reconstruction.h"
 
 static poet_status load(const char *folder, cli_pair *out)
 {
@@ -55,6 +56,22 @@ void cli_pair_close(cli_pair *pair)
     poet_tokenizer_destroy(pair->tokenizer);
     poet_device_close(pair->device);
     *pair = (cli_pair){0};
+}
+
+poet_status cli_pair_check_coding(const cli_pair *pair, const poet_clip *shape,
+                                  const poet_task *task)
+{
+    char text[192];
+    poet_grid grid;
+    poet_memory memory;
+    const poet_tokenizer_config *c = poet_tokenizer_get_config(pair->tokenizer);
+    POET_TRY(poet_tokenizer_grid(c, shape->t, shape->h, shape->w, &grid));
+    POET_TRY(poet_tokenizer_plan_coding(pair->device, c, &grid, &memory));
+    memory.host +=
+        poet_reconstruction_bytes(shape) + (size_t)poet_grid_codes(&grid) * sizeof(int32_t);
+    POET_TRY(poet_memory_check(pair->device, &memory, memory.params + memory.buffers, "clips"));
+    poet_task_info(task, "memory to encode and decode clips: %s", poet_memory_text(&memory, text));
+    return POET_OK;
 }
 
 poet_status cli_pair_decode(const cli_pair *pair, const int32_t *codes, poet_clip *out)

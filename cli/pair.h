@@ -19,6 +19,11 @@ poet_status cli_pair_open(cli_context *context, const char *name, cli_pair *out)
 poet_status cli_pair_open_tokenizer(cli_context *context, const char *path, cli_pair *out);
 void cli_pair_close(cli_pair *pair);
 
+/* Tells what it takes to encode clips of this shape and to decode them again, if the device has so much: POET_ERR_NOMEM
+ * otherwise. */
+poet_status cli_pair_check_coding(const cli_pair *pair, const poet_clip *shape,
+                                  const poet_task *task);
+
 /* One clip of the generator's codes as frames; the caller frees it, also after a failure. */
 poet_status cli_pair_decode(const cli_pair *pair, const int32_t *codes, poet_clip *out);
 

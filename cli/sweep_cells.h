@@ -72,6 +72,7 @@ typedef struct sweep_cell {
 typedef struct sweep_plan {
     const char *spec, *folder; /* the clips; where all is kept */
     cli_data data;
+    char fingerprint[17]; /* of the clips */
     const char *methods_text, *sizes_text;
     const char *tokenizer_options, *generator_options; /* words between blanks */
     bool method[SWEEP_METHODS];

@@ -78,18 +78,18 @@ static json_t *settings(const sweep_plan *plan)
     snprintf(size, sizeof size, "%dx%d", d->size.w, d->size.h);
     snprintf(speed, sizeof speed, "%g", plan->speed_seconds);
     snprintf(device, sizeof device, "%.*s", (int)strcspn(plan->device, ":"), plan->device);
-    return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, "
-                     "s:i, s:i, s:i, s:s, s:s}",
-                     "data", plan->spec, "size", size, "frames", d->frames, "clips",
-                     (json_int_t)d->clips, "heldout_clips", (json_int_t)d->heldout, "data_seed",
-                     (json_int_t)d->seed, "tokenizer_steps", (json_int_t)plan->tokenizer_steps,
-                     "generator_steps", (json_int_t)plan->generator_steps, "finetune_steps",
-                     (json_int_t)plan->finetune_steps, "feature_steps",
-                     (json_int_t)plan->feature_steps, "train_clips", (json_int_t)plan->train_clips,
-                     "tokenizer_options", plan->tokenizer_options, "generator_options",
-                     plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
-                     plan->patch, "count", plan->heldout, "captions", plan->captions,
-                     "distribution", plan->compared, "speed", speed, "device", device);
+    return json_pack(
+        "{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:i, s:i, "
+        "s:i, s:i, s:i, s:s, s:s}",
+        "data", plan->spec, "data_fingerprint", plan->fingerprint, "size", size, "frames",
+        d->frames, "clips", (json_int_t)d->clips, "heldout_clips", (json_int_t)d->heldout,
+        "data_seed", (json_int_t)d->seed, "tokenizer_steps", (json_int_t)plan->tokenizer_steps,
+        "generator_steps", (json_int_t)plan->generator_steps, "finetune_steps",
+        (json_int_t)plan->finetune_steps, "feature_steps", (json_int_t)plan->feature_steps,
+        "train_clips", (json_int_t)plan->train_clips, "tokenizer_options", plan->tokenizer_options,
+        "generator_options", plan->generator_options, "greatest_codes", plan->sizes[0], "patch",
+        plan->patch, "count", plan->heldout, "captions", plan->captions, "distribution",
+        plan->compared, "speed", speed, "device", device);
 }
 
 static poet_status compare(const char *path, json_t *there, json_t *here)
@@ -294,15 +294,23 @@ static json_t *machine(json_t *steps)
                      or_null(sweep_value(eval, "speed.device_joules_per_clip")));
 }
 
+/* Whether a shell reads it as one word that is itself. */
+static bool is_plain(const char *word)
+{
+    return *word && !strpbrk(word, " \t\n\"'\\$`&|;<>()*?[]#~!{}");
+}
+
 static json_t *command_lines(const sweep_steps *steps)
 {
     json_t *lines = json_array();
     for (int s = 0; s < steps->n; s++) {
         char line[8192];
         size_t at = 0;
-        for (int w = 0; w < steps->step[s].n && at < sizeof line; w++)
-            at += (size_t)snprintf(line + at, sizeof line - at, w ? " %s" : "%s",
-                                   steps->step[s].words[w]);
+        for (int w = 0; w < steps->step[s].n && at < sizeof line; w++) {
+            const char *word = steps->step[s].words[w], *quote = is_plain(word) ? "" : "'";
+            at += (size_t)snprintf(line + at, sizeof line - at, "%s%s%s%s", w ? " " : "", quote,
+                                   word, quote);
+        }
         json_array_append_new(lines, json_string(line));
     }
     return lines;

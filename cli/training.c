@@ -50,6 +50,8 @@ poet_status cli_training_complete(cli_training *training, const cli_context *con
     config->optim.average = training->average;
     config->optim.steps = training->steps;
     config->precision = precision_of(training, device);
+    if (config->precision == POET_BF16 && !device->backend->bf16)
+        return POET_FAIL(POET_ERR_UNSUPPORTED, "--precision: this device has no bf16; auto or f32");
     config->checkpoint = training->checkpoint;
     config->save_seconds = training->save_seconds;
     config->metrics = training->metrics;

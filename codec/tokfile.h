@@ -41,7 +41,7 @@ typedef struct poet_tokfile_header {
 typedef struct poet_tokfile_clip {
     uint32_t t, h, w;    /* the grid, each 1..65535; t*h*w*levels codes, at most 2^26 */
     const char *caption; /* UTF-8, below 1 MiB */
-    const char *source;  /* name of the file it came from, below 64 KiB */
+    const char *source;  /* what it came from: docs/formats/ptok.md; below 64 KiB */
 } poet_tokfile_clip;
 
 /* ---- writing: create, add clip by clip, commit; destroy in any case. The file appears by

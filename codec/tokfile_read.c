@@ -243,8 +243,8 @@ poet_status poet_tokfile_check_fingerprint(const poet_tokfile *file, uint64_t to
     if (file->header.tokenizer == tokenizer)
         return POET_OK;
     return POET_FAIL(POET_ERR_MISMATCH,
-                     "%s: holds codes of the tokenizer %016llx, not of %016llx; encode the clips "
-                     "again with this tokenizer",
+                     "%s: holds codes of the tokenizer %016llx, not of %016llx; it wants "
+                     "that one, or codes that are encoded or remapped for this one",
                      file->path, (unsigned long long)file->header.tokenizer,
                      (unsigned long long)tokenizer);
 }

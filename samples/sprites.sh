@@ -26,7 +26,10 @@ picture_options=("${network_options[@]}" "${rate_options[@]}" --batch 32 --steps
 clip_count=0
 generator_options=(--rate 0.005 --muon-rate 0.012 --average 0.998 --batch 8 --steps 5000 --report-every 500)
 train_model "$model" "$work" "$work/clips"
-for text in CREDITS.md AUTHORS.txt; do
+for text in CREDITS.md AUTHORS.txt gpl-3.0.txt; do
   [ ! -e "$folder/$text" ] || cp "$folder/$text" "$model/"
 done
+[ ! -e "$folder/CREDITS.md" ] ||
+  printf '\n%s\n' 'Beside the model, LICENSE is cc-by-sa-3.0.txt; the other files that are named here are with the clips.' \
+    >>"$model/CREDITS.md"
 [ ! -e "$folder/cc-by-sa-3.0.txt" ] || cp "$folder/cc-by-sa-3.0.txt" "$model/LICENSE"

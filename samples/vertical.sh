@@ -9,13 +9,14 @@
 #   PARTS     where both are measured, words between blanks (synth:digits synth:shapes synth:street)
 #   CODES, KEPT, FINETUNE_STEPS    codes before and after (1024, 128), and steps of fine-tuning (400)
 #   CLIPS     options of the clips (--clips 60000)
-#   TOKENIZER_OPTIONS, GENERATOR_OPTIONS, TRAIN_CLIPS    of the trainings; clips the generator learns
+#   TOKENIZER_OPTIONS, PICTURE_OPTIONS, GENERATOR_OPTIONS    of the trainings; the generator learns pictures before clips
+#   TRAIN_CLIPS     clips the generator learns, and of as many a picture (30000)
 #   MEASURE, CAPTIONS, SPEED       held-out clips, clips written for captions of a kind, seconds of sampling
 #   READER_STEPS    of a reader for each part that is a folder; 0: none, and no captions there (0)
 #
 # For a folder of one's own, imported first (64 x 64 pixels, 17 frames):
 #
-#   GENERAL=synth:digits,shapes,street+my-clips DOMAIN=my-clips PARTS="synth:digits synth:shapes synth:street my-clips" \
+#   GENERAL=synth:digits,shapes,street+my-data DOMAIN=my-data PARTS="synth:digits synth:shapes synth:street my-data" \
 #     samples/vertical.sh
 #
 # Needs jq and gnuplot.
@@ -39,11 +40,13 @@ mkdir -p "$work"
 # ---- the models ----
 
 read -ra tokenizer_options <<<"${TOKENIZER_OPTIONS:---crop 32 --batch 16 --average 0.998 --steps 6000 --report-every 1000}"
-read -ra generator_options <<<"${GENERATOR_OPTIONS:---width 192 --layers 4 --slot-width 128 --text 40 --rate 0.005 \
---muon-rate 0.012 --average 0.998 --batch 8 --steps 6000 --report-every 1000}"
+read -ra picture_options <<<"${PICTURE_OPTIONS:---width 192 --layers 4 --slot-width 128 --text 40 --rate 0.008 \
+--muon-rate 0.015 --average 0.998 --batch 32 --steps 1500 --report-every 500}"
+read -ra generator_options <<<"${GENERATOR_OPTIONS:---rate 0.005 --muon-rate 0.012 --average 0.998 --batch 8 --steps 6000 \
+--report-every 1000}"
 tokenizer_options+=(--codes "$codes")
 clip_count=${TRAIN_CLIPS:-30000}
-picture_options=() picture_count=0
+picture_count=$clip_count picture_encoding=(--pictures 1)
 train_model "$work/general" "$work/train" "$general_data" "${clip_options[@]}"
 kept "$work/shrink.json" "$program" codebook shrink "$general_data" "${clip_options[@]}" --domain "$domain" \
   --model "$work/general" -k "$few" -o "$work/small" --finetune-steps "${FINETUNE_STEPS:-400}" --json

@@ -180,11 +180,11 @@ cd ..
 failing=("${sweep[@]}" -m fsq -k 16,4 --generator-steps 0 --feature-steps 0 --distribution 0 -o failing)
 mkdir -p failing/models/fsq-16-s1/tokenizer.safetensors
 run "${failing[@]}" --next
-[ "$status" = 1 ] && [[ $stderr == *"the sweep goes on"*"pocketpoet: 1 cells failed: fsq-16-s1"* ]] || fail "a cell that fails: $status: $stderr"
+[ "$status" = 1 ] && [[ $stderr == *"the sweep goes on"*"pocketpoet: 1 cell failed: fsq-16-s1"* ]] || fail "a cell that fails: $status: $stderr"
 [ "$(ls failing/cells)" = fsq-4-s1.json ] || fail "--next stopped at a cell that fails: $(ls failing/cells)"
 grep -q '<td>fsq-4-s1</td>' failing/report.html || fail "the report has no row of fsq-4-s1"
 run "${failing[@]}" --next
-[ "$status" = 1 ] && [[ $stderr == *"1 cells failed: fsq-16-s1"* ]] || fail "--next where no other cell is open: $status: $stderr"
+[ "$status" = 1 ] && [[ $stderr == *"1 cell failed: fsq-16-s1"* ]] || fail "--next where no other cell is open: $status: $stderr"
 rmdir failing/models/fsq-16-s1/tokenizer.safetensors
 works "${failing[@]}" --next
 [[ $stdout == *"done: 2"* ]] || fail "a cell that failed is not tried again: $stdout"
@@ -237,7 +237,7 @@ fi
 # Options that made nothing do not bind those that follow.
 misspelt=("${sweep[@]}" -m fsq -k 16 --generator-steps 0 --feature-steps 0 --distribution 0 -o misspelt)
 run "${misspelt[@]}" --tokenizer-options "--widht 8" --quiet
-[ "$status" = 1 ] && [[ $stderr == *"did you mean"*"1 cells failed: fsq-16-s1"* ]] || fail "a wrong option of a command: $status: $stderr"
+[ "$status" = 1 ] && [[ $stderr == *"did you mean"*"1 cell failed: fsq-16-s1"* ]] || fail "a wrong option of a command: $status: $stderr"
 works "${misspelt[@]}"
 grep -q '"tokenizer_options": "--dim 6 --width 8 --decoder-blocks 1"' misspelt/sweep.json || fail "sweep.json: $(cat misspelt/sweep.json)"
 refuses 1 "another 'tokenizer_options'" "${misspelt[@]}" --tokenizer-options "--widht 8"

@@ -12,7 +12,7 @@ works import clips -o folder --size 32 --frames 5
 export POCKETPOET=$program GENERAL=synth:digits,shapes+folder DOMAIN=folder PARTS="synth:digits folder" CODES=32 KEPT=4 \
   CLIPS="--size 32 --frames 5 --clips 30 --heldout-clips 8" TRAIN_CLIPS=30 FINETUNE_STEPS=2 READER_STEPS=2 \
   TOKENIZER_OPTIONS="--patch 8 --dim 6 --width 8 --decoder-blocks 1 --steps 6 --log-every 2" \
-  GENERATOR_OPTIONS="${tiny[*]} --steps 4 --log-every 2" MEASURE=4 CAPTIONS=2 SPEED=0.05
+  PICTURE_OPTIONS="${tiny[*]} --steps 2 --log-every 2" GENERATOR_OPTIONS="--steps 4 --log-every 2" MEASURE=4 CAPTIONS=2 SPEED=0.05
 
 setsid "$root/samples/vertical.sh" made >/dev/null 2>&1 &
 pid=$!

@@ -1,11 +1,12 @@
 #!/bin/bash
-# lpc.sh PROGRAM PEER.py CLIPS WORK [STAGE...]: real clips beside PyTorch, four hours on two quiet cores. CLIPS is a folder with
+# lpc.sh PROGRAM PEER.py CLIPS WORK [STAGE...]: real clips beside PyTorch, five hours on two quiet cores. CLIPS is a folder with
 # captions.jsonl that has the splits train and dev. Every measurement is a file in WORK: one that is there is not made again, so
 # that an interrupted run goes on. Ends with the table of what is there. Stages, all of them by default:
 #
 #   patch-4, patch-8   how long until the PSNR that the peer has after 15 minutes (half an hour each)
 #   hour               PSNR after an hour
 #   codes              what a fourfold codebook gains, from 64 to 4,096 (an hour)
+#   shrink             1,024 codes shrunk to 128 beside 128 codes trained as long (half an hour; the 1,024 are of codes)
 #   generator          bits of a clip after 20 minutes
 #
 # Both sides measure PSNR on the first 128 held-out clips. $PYTHON (python3) must have torch and numpy.
@@ -16,7 +17,7 @@ peer=$(realpath "$2")
 clips=$(realpath "$3")
 work=$4
 shift 4
-stages=" ${*:-patch-4 patch-8 hour codes generator} "
+stages=" ${*:-patch-4 patch-8 hour codes shrink generator} "
 python=${PYTHON:-python3}
 sample=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../samples/models/sprites/tokenizer.safetensors")
 mkdir -p "$work"
@@ -73,6 +74,18 @@ encode() {
   [ -e "$name.ptok" ] || "$program" encode clips -t "$sample" -o "$name.ptok" --split "$split" --quiet "$@"
 }
 
+# train_codes K
+train_codes() {
+  train 15 "codes-$1" "${tokenizer[@]}" --codes "$1" --batch 8 --crop 32 --dim 32
+}
+
+# shrink [OPTION...]: what the 1,024 codes come to as 128.
+shrink() {
+  "$program" codebook shrink clips -t codes-1024.safetensors -k 128 -o shrunk --count 0 --heldout clips --measure 128 \
+    --threads 2 --quiet --json "$@"
+  rm -r shrunk-128
+}
+
 # ---- the stages ----
 
 [ -e clips/manifest.json ] || "$program" import "$clips" -o clips --size 64x64 --frames 17 --quiet
@@ -90,8 +103,14 @@ if wanted hour; then
 fi
 if wanted codes; then
   for k in 64 256 1024 4096; do
-    train 15 codes-$k "${tokenizer[@]}" --codes $k --batch 8 --crop 32 --dim 32
+    train_codes $k
   done
+fi
+if wanted shrink; then
+  train_codes 1024
+  train_codes 128
+  once shrunk.json shrink
+  once shrunk-finetuned.json shrink --finetune 5
 fi
 if wanted generator; then
   encode pictures train --pictures 17
@@ -141,7 +160,10 @@ for patch in 4 8; do
   echo "| patch $patch: ours after $(elapsed patch-$patch) s | $(last psnr patch-$patch) dB |"
 done
 ! made hour || echo "| patch 4 after $(elapsed hour) s | $(last psnr hour) dB |"
-for k in 64 256 1024 4096; do
+for k in 64 128 256 1024 4096; do
   ! made codes-$k || echo "| $k codes, 15 minutes: PSNR; codes used | $(last psnr codes-$k) dB; $(last codes_used codes-$k) |"
 done
+shrunk='.sizes["128"] | "\(.psnr) dB, remapped \(.psnr_remapped)"'
+[ ! -e shrunk.json ] || echo "| 1,024 codes shrunk to 128 | $(jq -r "$shrunk" shrunk.json) |"
+[ ! -e shrunk-finetuned.json ] || echo "| and their decoder trained for 5 minutes | $(jq -r "$shrunk" shrunk-finetuned.json) |"
 ! made generator || echo "| generator after 20 minutes, 1,280 codes a clip | $(last bits_per_clip generator) bits a clip |"
