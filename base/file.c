@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,79 @@ poet_status poet_file_read(const char *path, size_t limit, unsigned char **bytes
     }
     (*bytes)[*size] = 0;
     return POET_OK;
+}
+
+/* ---- pipes and devices ---- */
+
+enum { FIRST_ROOM = 1 << 16, WRITER_WAIT_MS = 1000 };
+
+static void await_bytes(int fd, int timeout_ms)
+{
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    (void)poll(&wanted, 1, timeout_ms); /* read tells what is wrong */
+}
+
+/* Bytes that come next; 0 at the end. */
+static poet_status read_some(int fd, const char *path, unsigned char *bytes, size_t room, size_t *n)
+{
+    ssize_t got;
+    while ((got = read(fd, bytes, room)) < 0) {
+        if (errno == EAGAIN)
+            await_bytes(fd, -1);
+        else if (errno != EINTR)
+            return io_error(path, "cannot be read");
+    }
+    *n = (size_t)got;
+    return POET_OK;
+}
+
+/* There is always room for a byte more than the limit, which shows that it is passed, or for the 0. */
+static poet_status read_to_end(int fd, const char *path, size_t limit, unsigned char **bytes,
+                               size_t *size)
+{
+    size_t room = 0, n = 0;
+    *size = 0;
+    await_bytes(fd, WRITER_WAIT_MS);
+    do {
+        if (*size == room) {
+            room = room ? 2 * room : FIRST_ROOM;
+            room = room < limit + 1 ? room : limit + 1;
+            unsigned char *grown = poet_realloc(*bytes, room);
+            if (!grown)
+                return POET_ERR_NOMEM;
+            *bytes = grown;
+        }
+        POET_TRY(read_some(fd, path, *bytes + *size, room - *size, &n));
+        *size += n;
+        if (*size > limit)
+            return POET_FAIL(POET_ERR_FORMAT, "%s: has more than the %zu bytes that are expected",
+                             path, limit);
+    } while (n);
+    (*bytes)[*size] = 0;
+    return POET_OK;
+}
+
+poet_status poet_stream_read(const char *path, size_t limit, unsigned char **bytes, size_t *size)
+{
+    struct stat st;
+    *bytes = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return io_error(path, "cannot be opened");
+    bool known = fstat(fd, &st) == 0;
+    poet_status status = POET_OK;
+    if (known && S_ISREG(st.st_mode))
+        status = poet_file_read(path, limit, bytes, size);
+    else if (known && (S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+        status = read_to_end(fd, path, limit, bytes, size);
+    else
+        status = POET_FAIL(POET_ERR_IO, "%s: is neither a file nor a pipe", path);
+    close(fd);
+    if (status) {
+        poet_free(*bytes);
+        *bytes = NULL;
+    }
+    return status;
 }
 
 poet_status poet_map_open(const char *path, poet_map *out)

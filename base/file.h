@@ -13,6 +13,10 @@
  * text can be used as a string. The caller frees with poet_free. */
 poet_status poet_file_read(const char *path, size_t limit, unsigned char **bytes, size_t *size);
 
+/* The same, also of a pipe or a character device (/dev/stdin, a terminal), to its end. A pipe that nobody opens for writing is given
+ * a second, then counts as empty. */
+poet_status poet_stream_read(const char *path, size_t limit, unsigned char **bytes, size_t *size);
+
 /* A read-only map of a regular file. */
 typedef struct poet_map {
     const unsigned char *bytes; /* NULL when size is 0 */

@@ -9,6 +9,7 @@
 #include "codec/video.h"
 #include "tokenizer/tokenizer.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -82,13 +83,15 @@ static poet_status encode_clip(encode_run *run, const poet_clip *clip, const cha
 
 /* ---- a single video ---- */
 
-/* A file, a pattern, or a folder of PNG files that is no dataset. */
+/* A file, a pattern, or a folder of PNG files that is no dataset, nor what one is made from. */
 static poet_status is_video(const char *input, bool *out)
 {
     bool videos;
     POET_TRY(cli_is_video_folder(input, &videos));
-    *out = poet_is_file(input) ||
-           ((videos || !poet_is_directory(input)) && poet_video_is_sequence(input));
+    if (poet_is_directory(input))
+        *out = videos && !poet_video_is_collection(input) && poet_video_is_sequence(input);
+    else
+        *out = poet_is_file(input) || poet_video_is_sequence(input);
     return POET_OK;
 }
 
@@ -338,13 +341,43 @@ static poet_status encode(cli_context *context, encode_run *run, poet_device *de
                                       (json_int_t)poet_tokfile_written(run->writer)));
 }
 
+/* Whether an option's value is not its default; whether it was given with that is not known, nor of any effect. */
+static bool is_changed(const cli_option *option)
+{
+    char text[24] = "";
+    switch (option->type) {
+    case CLI_TYPE_INT: snprintf(text, sizeof text, "%d", *option->target.whole); break;
+    case CLI_TYPE_LONG: snprintf(text, sizeof text, "%" PRId64, *option->target.wide); break;
+    case CLI_TYPE_SEED: snprintf(text, sizeof text, "%" PRIu64, *option->target.seed); break;
+    case CLI_TYPE_CHOICE:
+        snprintf(text, sizeof text, "%s", option->choices[*option->target.whole]);
+        break;
+    default: return false;
+    }
+    return strcmp(text, option->fallback) != 0;
+}
+
+/* A video would leave them out without a word. */
+static poet_status check_video_options(const char *input, const cli_option *options)
+{
+    static const char *const of_datasets[] = {"split", "count",         "pictures", "frames",
+                                              "clips", "heldout-clips", "data-seed"};
+    for (const cli_option *o = options; o->type; o++)
+        for (size_t i = 0; i < sizeof of_datasets / sizeof *of_datasets; i++)
+            if (strcmp(o->name, of_datasets[i]) == 0 && is_changed(o))
+                return POET_FAIL(POET_ERR_ARG, "--%s is for datasets, and %s is a video", o->name,
+                                 input);
+    return POET_OK;
+}
+
 /* Which of the two the input is, and that no option is for the other. */
-static poet_status check_input(const cli_context *context, encode_run *run)
+static poet_status check_input(const cli_context *context, encode_run *run,
+                               const cli_option *options)
 {
     const char *input = context->operands[0];
     POET_TRY(is_video(input, &run->video));
-    if (run->video && run->pictures)
-        return POET_FAIL(POET_ERR_ARG, "--pictures is for datasets, and %s is a video", input);
+    if (run->video)
+        POET_TRY(check_video_options(input, options));
     if (!run->video && (run->fps > 0 || run->fit >= 0))
         return POET_FAIL(POET_ERR_ARG, "--fps and --fit are for a video, and %s is none", input);
     run->data.size = run->size.w ? run->size : (cli_size){64, 64};
@@ -392,7 +425,7 @@ poet_status cmd_encode(cli_context *context, int argc, char **argv)
         .device = true,
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
-    POET_TRY(check_input(context, &run));
+    POET_TRY(check_input(context, &run, options));
     if (!run.output || !run.model)
         return POET_FAIL(POET_ERR_ARG, "encode wants --tokenizer FILE and --output FILE.ptok");
     POET_TRY(cli_can_write(run.output, NULL));

@@ -58,7 +58,7 @@ static poet_status read_prompts(generate_run *run)
 {
     unsigned char *text;
     size_t size, lines = 1;
-    POET_TRY(poet_file_read(run->prompts_file, FILE_LIMIT, &text, &size));
+    POET_TRY(poet_stream_read(run->prompts_file, FILE_LIMIT, &text, &size));
     run->text = (char *)text;
     if (strlen(run->text) != size)
         return POET_FAIL(POET_ERR_FORMAT, "%s: is not a text file", run->prompts_file);
@@ -279,7 +279,8 @@ static poet_status parse(cli_context *context, generate_run *run, int argc, char
         CLI_MODEL(&run->model),
         CLI_TEXT("prompt", 'p', &run->prompt, "TEXT", NULL, "the same as PROMPT"),
         CLI_PATH("prompts", 0, &run->prompts_file, "FILE", NULL,
-                 "one prompt a line: out.mp4 becomes out-0001.mp4, out-0002.mp4, ..."),
+                 "one prompt a line: out.mp4 becomes out-0001.mp4, out-0002.mp4, ...; /dev/stdin "
+                 "reads a pipe"),
         CLI_OUTPUT("sheet", 0, &run->sheet, "FILE.png", NULL,
                    "also draw the clips as a contact sheet, one row each"),
         CLI_SEED("seed", 's', &run->seed, "1",

@@ -77,10 +77,11 @@ static poet_status inspect_tokens(const request *r, json_t **out)
 
 /* ---- datasets ---- */
 
+/* Clips that wait to be imported are told to be that. */
 static bool is_dataset(const char *path)
 {
     char *manifest = poet_path_join(path, "manifest.json");
-    bool found = manifest && poet_is_file(manifest);
+    bool found = (manifest && poet_is_file(manifest)) || poet_video_is_collection(path);
     poet_free(manifest);
     return found;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SHEET_COLUMNS = 6, SHEET_MAX_ROWS = 64 };
+enum { SHEET_COLUMNS = 6, SHEET_MAX_ROWS = 64, MAX_COUNT = 10000000, CLIP_NAME = 64 };
 
 typedef struct synth_run {
     const char *folder, *sheet, *mnist, *format;
@@ -101,18 +101,21 @@ static poet_status write_caption(poet_output *captions, const poet_synth_scene *
     return status;
 }
 
-/* Where clip `index` of a split is: the name relative to the folder, and the path (poet_free) of the
- * part of it that appears last. */
-static poet_status clip_names(const synth_run *run, poet_split split, int index, char file[64],
-                              char **last)
+/* Where clip `index` of a split is, relative to the folder. */
+static void clip_name(poet_split split, int index, const char *format, char file[CLIP_NAME])
 {
-    char name[64];
-    bool sheet = strcmp(run->format, "png") == 0; /* has a JSON file beside it */
-    snprintf(file, 64, "%s/%06d.%s", poet_split_name(split), index, run->format);
-    snprintf(name, sizeof name, "%s/%06d.%s", poet_split_name(split), index,
-             sheet ? "json" : run->format);
-    *last = poet_path_join(run->folder, name);
-    return *last ? POET_OK : POET_ERR_NOMEM;
+    snprintf(file, CLIP_NAME, "%s/%06d.%s", poet_split_name(split), index, format);
+}
+
+/* The path (poet_free) of the part of a clip that appears last: a sheet has a JSON file beside it. */
+static char *last_path(const synth_run *run, const char *file)
+{
+    char name[CLIP_NAME];
+    size_t stem = strlen(file) - 3;
+    snprintf(name, sizeof name, "%s", file);
+    if (strcmp(file + stem, "png") == 0)
+        snprintf(name + stem, sizeof name - stem, "json");
+    return poet_path_join(run->folder, name);
 }
 
 static poet_status draw_clip(const synth_run *run, const poet_synth_scene *scene, const char *file)
@@ -135,11 +138,14 @@ static poet_status write_clip(const synth_run *run, poet_split split, int index,
                               poet_output *captions)
 {
     poet_synth_scene scene;
-    char file[64], *last;
+    char file[CLIP_NAME];
     POET_TRY(
         poet_synth_scene_make(run->set, run->seed, (uint64_t)index, split, &run->options, &scene));
-    POET_TRY(clip_names(run, split, index, file, &last));
-    poet_status status = poet_is_file(last) ? POET_OK : draw_clip(run, &scene, file);
+    clip_name(split, index, run->format, file);
+    char *last = last_path(run, file);
+    poet_status status = !last                ? POET_ERR_NOMEM
+                         : poet_is_file(last) ? POET_OK
+                                              : draw_clip(run, &scene, file);
     if (!status)
         status = write_caption(captions, &scene, file);
     poet_free(last);
@@ -215,37 +221,108 @@ static poet_status write_text(const char *path, const char *text)
     return status;
 }
 
-/* Clips of an older run would be taken for ours. */
-static poet_status remove_clips(const synth_run *run)
+/* ---- files of older runs ---- */
+
+static poet_status remove_file(const char *path)
 {
-    const int counts[POET_SPLITS] = {[POET_SPLIT_TRAIN] = run->count,
-                                     [POET_SPLIT_SEEN] = run->heldout,
-                                     [POET_SPLIT_UNSEEN] = run->heldout};
+    if (!path)
+        return POET_ERR_NOMEM;
+    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
+        return POET_OK;
+    return POET_FAIL(POET_ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
+}
+
+/* What appears last goes first: what is left of a clip is never taken for the whole. */
+static poet_status remove_clip(const synth_run *run, const char *file)
+{
+    char *last = last_path(run, file), *path = poet_path_join(run->folder, file);
+    poet_status status = remove_file(last);
+    status = status ? status : remove_file(path);
+    poet_free(last);
+    poet_free(path);
+    return status;
+}
+
+static poet_status remove_clips(const synth_run *run, const char *format, int count, int heldout)
+{
     for (int split = 0; split < POET_SPLITS; split++)
-        for (int i = 0; i < counts[split]; i++) {
-            char file[64], *last;
-            POET_TRY(clip_names(run, (poet_split)split, i, file, &last));
-            bool gone = unlink(last) == 0 || errno == ENOENT || errno == ENOTDIR;
-            poet_status status =
-                gone ? POET_OK
-                     : POET_FAIL(POET_ERR_IO, "%s: cannot be removed: %s", last, strerror(errno));
-            poet_free(last);
-            POET_TRY(status);
+        for (int i = 0; i < (split == POET_SPLIT_TRAIN ? count : heldout); i++) {
+            char file[CLIP_NAME];
+            clip_name((poet_split)split, i, format, file);
+            POET_TRY(remove_clip(run, file));
         }
     return POET_OK;
 }
 
-/* Goes on with an unfinished run of the same request, or begins one. */
+static bool is_format(const char *name)
+{
+    for (int i = 0; formats[i]; i++)
+        if (strcmp(name, formats[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Whether synth itself gives files this name. Only those are removed: anybody can have written the list that they are in. */
+static bool is_clip_name(const char *file)
+{
+    const char *slash = file ? strchr(file, '/') : NULL;
+    size_t digits = slash ? strspn(slash + 1, "0123456789") : 0;
+    bool named =
+        (digits == 6 || digits == 7) && slash[1 + digits] == '.' && is_format(slash + digits + 2);
+    for (int split = 0; named && split < POET_SPLITS; split++) {
+        const char *name = poet_split_name((poet_split)split);
+        if (strlen(name) == (size_t)(slash - file) && memcmp(file, name, strlen(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The clips that an older captions.jsonl lists, which itself goes first: there is none over half a folder. */
+static poet_status remove_listed(const synth_run *run)
+{
+    char line[1 << 14]; /* longer ones are not of synth */
+    poet_status status = POET_OK;
+    FILE *list = poet_is_file(run->captions) ? fopen(run->captions, "rb") : NULL;
+    unlink(run->captions);
+    while (!status && list && fgets(line, sizeof line, list)) {
+        json_t *row = json_loads(line, 0, NULL);
+        const char *file = json_string_value(json_object_get(row, "file"));
+        if (is_clip_name(file))
+            status = remove_clip(run, file);
+        json_decref(row);
+    }
+    if (list)
+        fclose(list);
+    return status;
+}
+
+/* The clips of another run that was not finished. */
+static poet_status remove_unfinished(const synth_run *run)
+{
+    const char *format;
+    int count, heldout;
+    json_t *request = poet_is_file(run->request) ? json_load_file(run->request, 0, NULL) : NULL;
+    poet_status status = POET_OK;
+    if (json_unpack(request, "{s:s, s:i, s:i}", "format", &format, "count", &count, "heldout",
+                    &heldout) == 0 &&
+        is_format(format) && count <= MAX_COUNT && heldout <= MAX_COUNT)
+        status = remove_clips(run, format, count, heldout);
+    json_decref(request);
+    return status;
+}
+
+/* Goes on with an unfinished run of the same request, or begins one; clips of an older run would be taken for its own. */
 static poet_status begin_or_go_on(const synth_run *run)
 {
     char *text = request_text(run);
     poet_status status = text ? POET_OK : POET_ERR_NOMEM;
     if (!status && !holds_text(run->request, text)) {
-        unlink(run->captions);
-        status = remove_clips(run);
-        if (!status)
-            status = write_text(run->request, text);
+        POET_TRY_DONE(remove_listed(run));
+        POET_TRY_DONE(remove_unfinished(run));
+        POET_TRY_DONE(remove_clips(run, run->format, run->count, run->heldout));
+        status = write_text(run->request, text);
     }
+done:
     free(text);
     return status;
 }
@@ -319,6 +396,22 @@ static poet_status report(const cli_context *context, const synth_run *run, json
 
 /* ---- the command line ---- */
 
+static poet_status check_options(const synth_run *run)
+{
+    if (!run->folder && !run->sheet)
+        return POET_FAIL(POET_ERR_ARG, "synth wants --output FOLDER or --sheet FILE.png");
+    if (run->sheet && run->count > SHEET_MAX_ROWS)
+        return POET_FAIL(POET_ERR_ARG, "--sheet: shows at most %d clips, not --count %d",
+                         SHEET_MAX_ROWS, run->count);
+    if (run->n_digits && run->set != POET_SYNTH_DIGITS)
+        return POET_FAIL(POET_ERR_ARG, "--digits: only the set digits draws digits");
+    /* The file would have another rate than captions.jsonl tells. */
+    if (run->folder && strcmp(run->format, "gif") == 0 && run->fps > POET_GIF_FPS)
+        return POET_FAIL(POET_ERR_ARG, "--fps: a GIF has at most %d frames per second, not %g",
+                         POET_GIF_FPS, run->fps);
+    return POET_OK;
+}
+
 static poet_status parse(cli_context *context, synth_run *run, int argc, char **argv)
 {
     const cli_option options[] = {
@@ -327,15 +420,16 @@ static poet_status parse(cli_context *context, synth_run *run, int argc, char **
         CLI_OUTPUT(
             "sheet", 0, &run->sheet, "FILE.png", NULL,
             "draw the first clips as a contact sheet, one row each, and print their captions"),
-        CLI_INT("count", 'n', &run->count, 1, 10000000, "N", "16", "how many training clips"),
-        CLI_INT("heldout", 0, &run->heldout, 0, 10000000, "N", "0",
+        CLI_INT("count", 'n', &run->count, 1, MAX_COUNT, "N", "16", "how many training clips"),
+        CLI_INT("heldout", 0, &run->heldout, 0, MAX_COUNT, "N", "0",
                 "how many more of each held-out split: seen and unseen combinations"),
         CLI_SEED("seed", 's', &run->seed, "1", "which clips; the same seed gives the same ones"),
         CLI_SIZE("size", 0, &run->size, 16, 1024, "64x64", "of the frames, in pixels"),
         CLI_INT("frames", 'f', &run->frames, 1, 1025, "N", "17", "frames of a clip"),
         CLI_DOUBLE("fps", 'r', &run->fps, 0.1, 240, "N", "8", "frames per second"),
         CLI_INT("enlarge", 0, &run->enlarge, 1, 16, "N", "2", "pixels of the sheet, a side"),
-        CLI_CHOICE("format", 0, &run->format_index, formats, "NAME", "mp4", "of the files"),
+        CLI_CHOICE("format", 0, &run->format_index, formats, "NAME", "mp4",
+                   "of the files (png is a sheet of frames, to look at, not to import)"),
         CLI_INT("digits", 0, &run->n_digits, 0, 2, "N", "0",
                 "set digits: 1 or 2 of them; 0 means both kinds"),
         CLI_PATH("mnist", 0, &run->mnist, "FOLDER", NULL,
@@ -366,11 +460,6 @@ static poet_status parse(cli_context *context, synth_run *run, int argc, char **
     };
     POET_TRY(cli_parse(context, &spec, argc, argv));
     POET_TRY(poet_synth_find(context->operands[0], &run->set));
-    if (!run->folder && !run->sheet)
-        return POET_FAIL(POET_ERR_ARG, "synth wants --output FOLDER or --sheet FILE.png");
-    if (run->sheet && run->count > SHEET_MAX_ROWS)
-        return POET_FAIL(POET_ERR_ARG, "--sheet: shows at most %d clips, not --count %d",
-                         SHEET_MAX_ROWS, run->count);
     run->format = formats[run->format_index];
     run->options = poet_synth_defaults();
     run->options.t = run->frames;
@@ -379,7 +468,7 @@ static poet_status parse(cli_context *context, synth_run *run, int argc, char **
     run->options.fps = run->fps;
     run->options.digits = run->n_digits;
     run->task = &context->task;
-    return POET_OK;
+    return check_options(run);
 }
 
 poet_status cmd_synth(cli_context *context, int argc, char **argv)

@@ -108,6 +108,10 @@ static poet_status parse(cli_context *context, tokenizer_run *run, int argc, cha
     c->quantizer = (poet_quantizer)run->quantizer;
     if (c->quantizer == POET_QUANTIZER_FSQ)
         POET_TRY(parse_fsq_levels(run));
+    else if (run->fsq_levels)
+        return POET_FAIL(POET_ERR_ARG,
+                         "--fsq-levels: only --quantizer fsq has steps of channels, not %s",
+                         quantizers[run->quantizer]);
     return poet_tokenizer_config_check(c);
 }
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { MAX_CODES = 4096, HASH_SLOTS = 8192, MAX_GIF_FPS = 50 };
+enum { MAX_CODES = 4096, HASH_SLOTS = 8192 };
 
 typedef struct gif_writer {
     poet_output *output;
@@ -211,10 +211,9 @@ static poet_status put_all(gif_writer *g, const char *path, const poet_clip *cli
 poet_status poet_gif_write(const char *path, const poet_clip *clip,
                            const poet_write_options *options)
 {
-    /* Players slow down anything faster than a frame per 2/100 s. */
-    if (clip->fps > MAX_GIF_FPS) {
+    if (clip->fps > POET_GIF_FPS) {
         poet_clip slower;
-        POET_TRY(poet_clip_resample(clip, MAX_GIF_FPS, 0, &slower));
+        POET_TRY(poet_clip_resample(clip, POET_GIF_FPS, 0, &slower));
         poet_status status = poet_gif_write(path, &slower, options);
         poet_clip_free(&slower);
         return status;

@@ -220,3 +220,33 @@ bool poet_video_is_sequence(const char *path)
     free_names(&s);
     return found;
 }
+
+bool poet_video_is_named(const char *name)
+{
+    static const char *const extensions[] = {"mp4", "mov", "mkv",  "webm", "avi", "gif",
+                                             "m4v", "mpg", "mpeg", "ogv",  "wmv", "flv"};
+    char extension[16];
+    poet_path_extension(name, extension);
+    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
+        if (strcmp(extension, extensions[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Captions of clips, or a video. */
+static bool tells_of_clips(const char *name)
+{
+    return strcmp(name, "captions.jsonl") == 0 || strcmp(name, "captions.csv") == 0 ||
+           (name[0] != '.' && poet_video_is_named(name));
+}
+
+bool poet_video_is_collection(const char *path)
+{
+    DIR *directory = opendir(path);
+    bool found = false;
+    for (struct dirent *e; directory && !found && (e = readdir(directory));)
+        found = tells_of_clips(e->d_name);
+    if (directory)
+        closedir(directory);
+    return found;
+}

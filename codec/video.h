@@ -50,6 +50,13 @@ typedef struct poet_video_info {
 /* Whether a path is a directory with PNG files in it, or a pattern that files fit. */
 bool poet_video_is_sequence(const char *path);
 
+/* Whether a file of this name is a video, by its extension. */
+bool poet_video_is_named(const char *name);
+
+/* Whether a path is a directory with captions (captions.jsonl, captions.csv) or videos in it: a collection of clips, whose PNG
+ * files, if it has any, are not the frames of one. */
+bool poet_video_is_collection(const char *path);
+
 /* Reads a clip at once. options may be NULL. Fails with POET_ERR_IO (missing, not a file),
  * POET_ERR_FORMAT (no video in it, or damaged) or POET_ERR_NOMEM (above the limits). */
 poet_status poet_video_read(const char *path, const poet_video_options *options, poet_clip *out);
@@ -97,6 +104,9 @@ typedef struct poet_write_options {
 
 enum { POET_NOTICE_BYTES = 256 };
 
+/* The most frames per second of a GIF: players slow down anything faster. Faster clips lose frames. */
+enum { POET_GIF_FPS = 50 };
+
 /* options may be NULL. notice (may be NULL) gets a sentence to print when the file is not quite
  * what was asked for, "" otherwise. */
 poet_status poet_video_write(const char *path, const poet_clip *clip,
@@ -113,7 +123,7 @@ poet_status poet_video_commit(poet_video_writer *writer, char notice[POET_NOTICE
 void poet_video_destroy(poet_video_writer *writer);
 
 /* About how many bytes poet_video_write takes besides the clip, enlarged so many times. GIF and PNG hold all frames twice, as they
- * are enlarged; videos are enlarged frame by frame, but encoders look ahead. */
+ * are enlarged; videos are enlarged frame by frame, but encoders look ahead, and that of WebM has room for it from the start. */
 size_t poet_video_write_bytes(const char *path, const poet_clip *shape, int enlarge);
 
 /* Whether poet_video_write could write there, as far as can be told before there is a clip: a known extension, a directory

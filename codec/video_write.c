@@ -12,9 +12,6 @@
 static const char *const mp4_encoders[] = {
     "libx264", "libopenh264", "h264_videotoolbox", "h264_v4l2m2m", "h264_nvenc", "mpeg4", NULL};
 
-/* What an encoder holds, in frames of RGB: those it looks ahead at, and its own. x264 was seen to hold 23 of a clip of 17. */
-enum { LOOKAHEAD = 48, ENCODER_FRAMES = 8 };
-
 static const char *const webm_encoders[] = {"libvpx-vp9", "libvpx", NULL};
 
 const char *poet_tag_value(const poet_write_options *options, const char *key)
@@ -191,20 +188,30 @@ void poet_video_destroy(poet_video_writer *writer)
     poet_free(writer);
 }
 
-/* Videos are enlarged by their writer, frame by frame. */
-static bool is_video(const char *path)
+/* What an encoder holds: frames as large as RGB with a border, of which it takes some one by one with the clip's and has others
+ * from its start, and bytes besides. */
+typedef struct encoder_memory {
+    size_t ahead, own, border, besides;
+} encoder_memory;
+
+/* Measured at 64 to 2048 pixels a side. libvpx makes room for all that it could look ahead at before the first frame. */
+static const encoder_memory x264_memory = {48, 9, 32, 8 << 20}, vpx_memory = {0, 40, 64, 20 << 20};
+
+static size_t encoder_bytes(const encoder_memory *e, size_t t, size_t h, size_t w)
 {
-    char extension[16];
-    poet_path_extension(path, extension);
-    return strcmp(extension, "gif") != 0 && strcmp(extension, "png") != 0;
+    size_t frame = (h + 2 * e->border) * (w + 2 * e->border) * 3;
+    return ((t < e->ahead ? t : e->ahead) + e->own) * frame + e->besides;
 }
 
 size_t poet_video_write_bytes(const char *path, const poet_clip *shape, int enlarge)
 {
+    char extension[16];
     size_t side = enlarge > 1 ? (size_t)enlarge : 1;
-    size_t frame = poet_clip_frame_bytes(shape) * side * side;
-    size_t t = (size_t)shape->t, looked_at = t < LOOKAHEAD ? t : LOOKAHEAD;
-    return is_video(path) ? (looked_at + ENCODER_FRAMES) * frame : 2 * t * frame;
+    size_t t = (size_t)shape->t, h = (size_t)shape->h * side, w = (size_t)shape->w * side;
+    poet_path_extension(path, extension);
+    if (strcmp(extension, "gif") == 0 || strcmp(extension, "png") == 0)
+        return 2 * t * h * w * 3;
+    return encoder_bytes(strcmp(extension, "webm") == 0 ? &vpx_memory : &x264_memory, t, h, w);
 }
 
 poet_status poet_video_write(const char *path, const poet_clip *clip,

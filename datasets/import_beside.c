@@ -2,6 +2,7 @@
  * other files (a picture of it, its metadata), the videos are. */
 #include "base/file.h"
 #include "base/utf8.h"
+#include "codec/video.h"
 #include "datasets/import_internal.h"
 
 #include <string.h>
@@ -45,7 +46,7 @@ static namesakes find_namesakes(const poet_import_entries *beside, const char *s
             continue;
         if (strcasecmp(entry->d_name + length, "txt") == 0)
             found.text = entry->d_name + length;
-        else if (poet_import_is_video(entry->d_name))
+        else if (poet_video_is_named(entry->d_name))
             found.video = true;
         else
             found.other = true;
@@ -114,7 +115,7 @@ poet_status poet_import_take_beside(const poet_import_sink *sink, poet_import_li
             poet_import_skip(sink, POET_IMPORT_NO_FILE, file, "is a caption without a clip");
         return POET_OK;
     }
-    bool video = poet_import_is_video(name);
+    bool video = poet_video_is_named(name);
     if (found.text && (video || !found.video))
         return add_with_text(sink, list, file, (size_t)(dot + 1 - file), found.text);
     if (poet_import_begins_sequence(file, beside) && !has_captioned_picture(beside))

@@ -79,9 +79,6 @@ typedef poet_status (*poet_import_visit)(const poet_import_sink *sink, poet_impo
 poet_status poet_import_walk(const poet_import_sink *sink, poet_import_list *list,
                              poet_import_visit visit);
 
-/* Whether a name ends as those of videos do. */
-bool poet_import_is_video(const char *name);
-
 /* Takes "//", "/./" and "x/.." out of a name in the folder, in place; "." is the folder itself. "x/.." stays where x is a link,
  * beyond which is another place. */
 void poet_import_simplify(const char *folder, char *name);

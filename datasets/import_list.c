@@ -291,7 +291,7 @@ static poet_status find_uncaptioned(const poet_import_sink *sink, poet_import_li
     if (poet_import_begins_sequence(file, beside))
         return is_captioned_sequence(list, file) ? POET_OK
                                                  : poet_import_add_sequence(sink, list, file);
-    return !poet_import_is_video(file) || is_captioned(list, file)
+    return !poet_video_is_named(file) || is_captioned(list, file)
                ? POET_OK
                : poet_import_add_uncaptioned(sink, list, file);
 }

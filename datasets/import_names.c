@@ -77,7 +77,7 @@ const char *poet_import_first_picture(const poet_import_entries *entries)
         const struct dirent *entry = entries->entry[i];
         if (entry->d_type == DT_DIR)
             continue;
-        if (poet_import_is_video(entry->d_name))
+        if (poet_video_is_named(entry->d_name))
             return NULL;
         if (!first && poet_import_is_picture(entry->d_name))
             first = entry->d_name;

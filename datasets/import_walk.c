@@ -18,18 +18,6 @@ typedef struct walk {
     struct stat folders[MAX_DEPTH + 1]; /* those that are open, from the outermost */
 } walk;
 
-bool poet_import_is_video(const char *name)
-{
-    static const char *const extensions[] = {"mp4", "mov", "mkv",  "webm", "avi", "gif",
-                                             "m4v", "mpg", "mpeg", "ogv",  "wmv", "flv"};
-    char extension[16];
-    poet_path_extension(name, extension);
-    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
-        if (strcmp(extension, extensions[i]) == 0)
-            return true;
-    return false;
-}
-
 static int not_hidden(const struct dirent *entry)
 {
     return entry->d_name[0] != '.';

@@ -64,6 +64,24 @@ for file in missing folder pipe.mp4 /dev/zero; do
 done
 nothing_new
 
+# ---- a folder of clips with a picture in it ----
+
+mkdir several
+cp clips/train/000000.mp4 several/a.mp4
+works decode one.ptok -t $tokenizer -o several/cover.png
+rm several/cover.json
+remember
+for command in "encode several -t $tokenizer -o x.ptok" "inspect several"; do
+  says 1 "several: holds no imported dataset" $command
+done
+mv several/a.mp4 a.mp4
+echo '{"file": "gone.mp4", "caption": "a clip"}' >several/captions.jsonl
+says 1 "several: holds no imported dataset" encode several -t $tokenizer -o x.ptok
+rm several/captions.jsonl
+works inspect several
+mv a.mp4 several
+nothing_new
+
 # ---- another version, and what does not belong together ----
 
 mkdir later
@@ -130,6 +148,12 @@ refuses 2 "PROMPT: the prompt has 100001 bytes" generate "$(cat long.txt)" --mod
 printf 'good\n\nb\xc0d\n' >bad.txt
 refuses 2 "bad.txt:3: the prompt is not valid UTF-8 at byte 1" generate --prompts bad.txt --model ./model -o x.mp4
 truncate -s -1 long.txt
+mkfifo prompts
+printf 'a red circle\n' >prompts &
+works generate --prompts prompts --model ./model -o piped.gif
+[ -s piped-0001.gif ] || fail "prompts of a pipe: no piped-0001.gif"
+wait
+says 1 "/dev/zero: has more than the 67108864 bytes" generate --prompts /dev/zero --model ./model -o x.mp4
 works generate --prompts long.txt --model ./model -o long.gif
 
 # ---- absurd options ----
@@ -154,7 +178,16 @@ refuses 2 "a width must be a multiple of its heads" train-generator train.ptok -
 refuses 2 "does not divide into groups" train-generator train.ptok -t $tokenizer --group 16 -o x.safetensors
 refuses 2 "33x33" train-tokenizer "${data[@]}" --crop 33 -o x.safetensors
 refuses 2 "--index: train.ptok has 40 clips" decode train.ptok -t $tokenizer -i 40 -o x.mp4
-refuses 2 "--pictures is for datasets" encode $tokenizer -t $tokenizer --pictures 2 -o x.ptok
+while read -r -a option; do
+  refuses 2 "${option[0]} is for datasets, and clips/train/000000.mp4 is a video" encode clips/train/000000.mp4 \
+    -t $tokenizer "${option[@]}" -o x.ptok
+done <<<"$(printf '%s\n' "--split heldout-seen" "--count 3" "--pictures 2" "--frames 5" "--clips 7" \
+  "--heldout-clips 7" "--data-seed 2")"
+works encode clips/train/000000.mp4 -t $tokenizer --split train --frames 17 --count 0 -o defaults.ptok
+for quantizer in vq lfq; do
+  refuses 2 "--fsq-levels: only --quantizer fsq has steps of channels, not $quantizer" \
+    train-tokenizer "${data[@]}" --quantizer $quantizer --fsq-levels 8,5,5 -o x.safetensors
+done
 refuses 2 "no clips in the split" encode data -t $tokenizer --split heldout-unseen -o x.ptok
 refuses 2 "has no set" synth "shapes,street" -o x
 

@@ -47,6 +47,7 @@ keeps_word encode "${long[@]}" -o large.ptok
 keeps_word decode large.ptok -t large.safetensors --threads 1 -o large.mp4
 keeps_word encode large.mp4 -t large.safetensors --threads 1 -o again.ptok
 keeps_word generate "a red circle" --model ./model --threads 1 -o x.mp4 --enlarge 16
+keeps_word generate "a red circle" --model ./model --threads 1 -o x.webm --enlarge 16
 
 refuses 1 "a lower --batch" train-tokenizer synth:shapes --size 1024x1024 --batch 4096 -o x.safetensors
 refuses 1 "a lower --batch" train-generator train.ptok -t model/tokenizer.safetensors --width 4096 --layers 64 --batch 4096 \

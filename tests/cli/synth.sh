@@ -35,6 +35,8 @@ refuses 2 "--fps: 'nan' is not a number" synth shapes -o x --fps nan
 refuses 2 "--format: 'mp5' is not one of mp4, webm, gif, png; did you mean 'mp4'?" synth shapes -o x --format mp5
 refuses 2 "--sheet: shows at most 64 clips" synth shapes --sheet x.png -n 65
 refuses 2 "only the set digits" synth shapes -o x --mnist folder
+refuses 2 "--digits: only the set digits" synth shapes -o x --digits 1
+refuses 2 "--fps: a GIF has at most 50 frames per second, not 240" synth shapes -o x --format gif --fps 240
 refuses 1 "folder: has no file images-idx3-ubyte" synth digits -o x --mnist folder
 refuses 1 "shapes/captions.jsonl: is there already" synth shapes -o shapes
 refuses 1 "file: exists and is not a directory" synth shapes -o file
@@ -101,5 +103,23 @@ works synth shapes -o fresh --size 32 --frames 5 -n 120 --format png
 works synth shapes -o killed --size 32 --frames 5 -n 120 --format png --overwrite
 rm -f fresh/*.tmp fresh/*/*.tmp killed/*.tmp killed/*/*.tmp
 diff -rq fresh killed || fail "an overwriting run that was killed ends with other files"
+
+# Nothing stays of clips that are replaced, in whatever format they were; what is not synth's does.
+few=(--size 32 --frames 5 --heldout 2)
+works synth shapes -o mixed -n 6 "${few[@]}"
+touch mixed/train/notes.mp4 mixed/000000.mp4 outside.mp4
+printf '%s\n' '{"file":"../outside.mp4"}' '{"file":"train/../000000.mp4"}' '{"file":"train/notes.mp4"}' 'no JSON' '[]' \
+  '{"file":"train/000000.mp4/"}' '{"file":3}' "{\"file\":\"$PWD/outside.mp4\"}" >>mixed/captions.jsonl
+works synth shapes -o mixed -n 7 "${few[@]}" --format png --overwrite
+for file in mixed/train/notes.mp4 mixed/000000.mp4 outside.mp4; do
+  [ -e $file ] || fail "--overwrite removed $file"
+  rm -f $file
+done
+[ "$(find mixed -type f | wc -l)" = 23 ] || fail "--overwrite left files of the older run: $(find mixed)"
+works synth shapes -o mixed -n 2 "${few[@]}" --heldout 0 --format gif --overwrite
+[ "$(find mixed -type f | wc -l)" = 3 ] || fail "--overwrite left sheets of the older run: $(find mixed)"
+stop_synth KILL changed -n 120 --format png
+works synth shapes -o changed -n 2 --size 32 --frames 5
+[ "$(find changed -type f ! -name '*.tmp' | wc -l)" = 3 ] || fail "sheets of a killed run were left: $(find changed)"
 
 exit $((failures > 0))

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -135,6 +136,60 @@ static void test_file(void)
     rmdir(sub);
     rmdir(directory);
     poet_free(sub);
+    poet_free(path);
+}
+
+/* The process at the other end of a pipe: a text in pieces, with time between them for the reader to find it empty. */
+static pid_t write_slowly(const char *path, int pieces)
+{
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    FILE *file = fopen(path, "wb");
+    for (int i = 0; i < pieces && file; i++) {
+        usleep(20000);
+        fprintf(file, "piece %d\n", i);
+        fflush(file);
+    }
+    _exit(file && fclose(file) == 0 ? 0 : 1);
+}
+
+static void test_stream(void)
+{
+    char directory[] = "/tmp/poet-base-XXXXXX";
+    CHECK(mkdtemp(directory) != NULL);
+    char *path = poet_path_join(directory, "pipe"), *file = poet_path_join(directory, "file");
+    unsigned char *bytes;
+    size_t size;
+    int ended;
+    CHECK_INT(mkfifo(path, 0600), 0);
+    pid_t child = write_slowly(path, 3);
+    CHECK_OK(poet_stream_read(path, 24, &bytes, &size));
+    CHECK_STR((char *)bytes, "piece 0\npiece 1\npiece 2\n");
+    CHECK_INT(size, 24);
+    poet_free(bytes);
+    CHECK(waitpid(child, &ended, 0) == child && ended == 0);
+    CHECK_OK(poet_stream_read(path, 24, &bytes, &size)); /* nobody writes */
+    CHECK(size == 0 && bytes[0] == 0);
+    poet_free(bytes);
+    CHECK_OK(poet_stream_read("/dev/null", 0, &bytes, &size));
+    CHECK_INT(size, 0);
+    poet_free(bytes);
+    CHECK_FAILS(poet_stream_read("/dev/zero", 1 << 20, &bytes, &size), POET_ERR_FORMAT,
+                "/dev/zero: has more than the 1048576 bytes");
+    CHECK(!bytes);
+    CHECK_FAILS(poet_stream_read(directory, 4, &bytes, &size), POET_ERR_IO,
+                "is neither a file nor a pipe");
+    FILE *regular = fopen(file, "wb");
+    CHECK(regular && fputs("hello", regular) >= 0 && fclose(regular) == 0);
+    CHECK_OK(poet_stream_read(file, 5, &bytes, &size));
+    CHECK_STR((char *)bytes, "hello");
+    poet_free(bytes);
+    CHECK_FAILS(poet_stream_read(file, 4, &bytes, &size), POET_ERR_FORMAT, "at most 4");
+    unlink(file);
+    unlink(path);
+    rmdir(directory);
+    poet_free(file);
     poet_free(path);
 }
 
@@ -354,6 +409,7 @@ int main(void)
     test_philox();
     test_bits();
     test_file();
+    test_stream();
     test_clean();
     test_place();
     return CHECK_RESULT();

@@ -227,9 +227,33 @@ static void test_no_memory(void)
     CHECK(n > 4);
 }
 
+/* A folder of pictures is one clip, but for what shows that it is a folder of clips. */
+static void test_collections(void)
+{
+    static const char *const signs[] = {"captions.jsonl", "captions.csv", "a.mp4", "b.WEBM"};
+    static const char *const others[] = {"a.png", "a.json", "a.txt", ".a.mp4", "mp4"};
+    CHECK_OK(poet_make_directory(scratch("some")));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "some/%s", others[i]);
+        write_bytes(scratch(name), "x", 1);
+    }
+    CHECK(poet_video_is_sequence(scratch("some")) && !poet_video_is_collection(scratch("some")));
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "some/%s", signs[i]);
+        write_bytes(scratch(name), "x", 1);
+        CHECK(poet_video_is_collection(scratch("some")));
+        unlink(scratch(name));
+    }
+    CHECK(!poet_video_is_collection(scratch("none")));
+    CHECK(!poet_video_is_collection(scratch("some/a.png")));
+}
+
 int main(void)
 {
     scratch_begin();
+    test_collections();
     test_animated();
     test_kinds();
     test_write();
