@@ -412,6 +412,12 @@ char *poet_path_join(const char *directory, const char *name)
     return joined;
 }
 
+bool poet_path_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 char *poet_path_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');

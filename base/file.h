@@ -68,6 +68,9 @@ bool poet_is_file(const char *path);
  * "" or ".". */
 char *poet_path_join(const char *directory, const char *name);
 
+/* Whether both are there and are one file or folder, however they are spelt. */
+bool poet_path_same(const char *a, const char *b);
+
 /* The folder that a path is in, with its slash; "." where it names none. The caller frees with poet_free; NULL: no memory. */
 char *poet_path_folder(const char *path);
 

@@ -12,7 +12,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char *const methods[] = {"merge", "kmeans", "least-used", "random", "nested", NULL};
 static const char *const distances[] = {"vectors", "patches", NULL};
@@ -68,19 +67,6 @@ static poet_status open_models(cli_context *context, cli_shrink *run)
     return poet_tokenizer_fingerprint(run->pair.tokenizer, &run->fingerprint);
 }
 
-/* Clips that the generator writes, where there is one. */
-static poet_status check_grid(const cli_shrink *run, const char *spec, const poet_grid *grid)
-{
-    if (!run->pair.generator)
-        return POET_OK;
-    const poet_grid *own = &poet_generator_get_config(run->pair.generator)->grid;
-    if (own->t != grid->t || own->h != grid->h || own->w != grid->w)
-        return POET_FAIL(POET_ERR_MISMATCH,
-                         "%s: the clips are %dx%dx%d codes, the generator writes %dx%dx%d", spec,
-                         grid->t, grid->h, grid->w, own->t, own->h, own->w);
-    return POET_OK;
-}
-
 /* Before anything is encoded, which may take long. */
 static poet_status check_geometry(const cli_shrink *run, const char *spec,
                                   const poet_dataset *dataset)
@@ -91,7 +77,7 @@ static poet_status check_geometry(const cli_shrink *run, const char *spec,
                                              shape.t, shape.h, shape.w, &grid);
     if (status)
         return poet_context(status, "%s", spec);
-    return check_grid(run, spec, &grid);
+    return cli_pair_check_grid(&run->pair, spec, &grid);
 }
 
 /* Codes that the domain never uses are dropped: there must be enough others. */
@@ -132,17 +118,11 @@ static poet_status check_captions(const cli_shrink *run)
                            run->spec);
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 /* Opens the clips of both sides. Of videos that are named for both, a part is held out. */
 static poet_status open_clips(cli_shrink *run)
 {
     const double share = 0.2;
-    bool same = run->heldout && is_same(run->spec, run->heldout);
+    bool same = run->heldout && poet_path_same(run->spec, run->heldout);
     if (!poet_tokfile_is(run->spec)) {
         POET_TRY(
             cli_clip_source_open(run->spec, &run->data, same ? share : 0, run->task, &run->pixels));
@@ -180,7 +160,7 @@ static poet_status read_domain(cli_shrink *run)
                  ? cli_domain_encode(spec, run->pixels.dataset, run->pair.tokenizer, &options,
                                      &run->domain)
                  : cli_domain_read(spec, run->pair.tokenizer, &options, &run->domain));
-    POET_TRY(options.whole ? check_grid(run, spec, &run->domain.grid) : POET_OK);
+    POET_TRY(options.whole ? cli_pair_check_grid(&run->pair, spec, &run->domain.grid) : POET_OK);
     POET_TRY(check_captions(run));
     return run->domain_name ? read_general(run) : POET_OK;
 }

@@ -65,14 +65,10 @@ static poet_status eval_bits(cli_eval_run *run, json_t *out)
     uint64_t count = poet_dataset_count(run->dataset, POET_SPLIT_SEEN);
     count = (uint64_t)run->clips < count ? (uint64_t)run->clips : count;
     poet_clip shape = poet_dataset_geometry(run->dataset);
-    const poet_grid *grid = &poet_generator_get_config(run->pair.generator)->grid;
     poet_grid own;
     POET_TRY(poet_tokenizer_grid(poet_tokenizer_get_config(run->pair.tokenizer), shape.t, shape.h,
                                  shape.w, &own));
-    if (own.t != grid->t || own.h != grid->h || own.w != grid->w)
-        return POET_FAIL(POET_ERR_MISMATCH,
-                         "%s: the clips are %dx%dx%d codes, the generator writes %dx%dx%d",
-                         run->spec, own.t, own.h, own.w, grid->t, grid->h, grid->w);
+    POET_TRY(cli_pair_check_grid(&run->pair, run->spec, &own));
     for (uint64_t i = 0; i < count; i += SCORE_CHUNK) {
         uint64_t left = count - i;
         POET_TRY(score_chunk(run, i, left < SCORE_CHUNK ? (int)left : SCORE_CHUNK, &bits));

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { MAX_OPTIONS = 64 };
 
@@ -87,9 +86,7 @@ static const char *text_of(const cli_option *option)
 
 static bool same_file(const char *a, const char *b)
 {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
+    return poet_is_file(a) && poet_path_same(a, b);
 }
 
 /* One name in two spellings, of a file that need not be there. */
@@ -99,9 +96,7 @@ static bool same_name(const char *a, const char *b)
     if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0)
         return false;
     char *folder_a = poet_path_folder(a), *folder_b = poet_path_folder(b);
-    struct stat x, y;
-    bool same = folder_a && folder_b && stat(folder_a, &x) == 0 && stat(folder_b, &y) == 0 &&
-                x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    bool same = folder_a && folder_b && poet_path_same(folder_a, folder_b);
     poet_free(folder_a);
     poet_free(folder_b);
     return same;

@@ -58,6 +58,18 @@ void cli_pair_close(cli_pair *pair)
     *pair = (cli_pair){0};
 }
 
+poet_status cli_pair_check_grid(const cli_pair *pair, const char *spec, const poet_grid *grid)
+{
+    if (!pair->generator)
+        return POET_OK;
+    const poet_grid *own = &poet_generator_get_config(pair->generator)->grid;
+    if (own->t != grid->t || own->h != grid->h || own->w != grid->w)
+        return POET_FAIL(POET_ERR_MISMATCH,
+                         "%s: the clips are %dx%dx%d codes, the generator writes %dx%dx%d", spec,
+                         grid->t, grid->h, grid->w, own->t, own->h, own->w);
+    return POET_OK;
+}
+
 poet_status cli_pair_check_coding(const cli_pair *pair, const poet_clip *shape,
                                   const poet_task *task)
 {

@@ -19,6 +19,9 @@ poet_status cli_pair_open(cli_context *context, const char *name, cli_pair *out)
 poet_status cli_pair_open_tokenizer(cli_context *context, const char *path, cli_pair *out);
 void cli_pair_close(cli_pair *pair);
 
+/* POET_ERR_MISMATCH unless the generator, where there is one, writes clips of this grid; spec names those that have it. */
+poet_status cli_pair_check_grid(const cli_pair *pair, const char *spec, const poet_grid *grid);
+
 /* Tells what it takes to encode clips of this shape and to decode them again, if the device has so much: POET_ERR_NOMEM
  * otherwise. */
 poet_status cli_pair_check_coding(const cli_pair *pair, const poet_clip *shape,

@@ -103,12 +103,7 @@ static poet_status open_at(cli_clips *clips, int64_t step, int b)
 
 size_t cli_clips_bytes(const cli_clips *clips, int b)
 {
-    poet_clip shape = poet_dataset_geometry(clips->dataset);
-    size_t h = (size_t)(clips->crop ? clips->crop : shape.h);
-    size_t w = (size_t)(clips->crop ? clips->crop : shape.w);
-    size_t each = (size_t)shape.t * h * w * 3;
-    return POET_PREFETCH_DEPTH * (size_t)b * each +
-           (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
+    return poet_prefetch_bytes(clips->dataset, b, clips->crop);
 }
 
 poet_status cli_clips_next(void *opaque, int64_t step, int b, uint8_t *frames)

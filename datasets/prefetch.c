@@ -35,6 +35,15 @@ struct poet_prefetch {
     bool stopping;
 };
 
+size_t poet_prefetch_bytes(const poet_dataset *dataset, int batch, int crop)
+{
+    poet_clip shape = poet_dataset_geometry(dataset);
+    size_t h = (size_t)(crop ? crop : shape.h), w = (size_t)(crop ? crop : shape.w);
+    size_t each = (size_t)shape.t * h * w * 3;
+    return POET_PREFETCH_DEPTH * (size_t)batch * each +
+           (size_t)shape.t * (size_t)shape.h * (size_t)shape.w * 3;
+}
+
 static void clear_texts(poet_prefetch *p, slot *s)
 {
     for (int i = 0; i < p->batch; i++) {

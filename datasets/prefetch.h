@@ -30,6 +30,9 @@ typedef struct poet_batch {
     const char *const *attributes; /* B JSON objects */
 } poet_batch;
 
+/* What the ring of POET_PREFETCH_DEPTH batches takes, of crops where crop is above 0, and the clip that is being read. */
+size_t poet_prefetch_bytes(const poet_dataset *dataset, int batch, int crop);
+
 /* The dataset must outlive the prefetcher. ARG when the split is empty. */
 poet_status poet_prefetch_create(const poet_dataset *dataset, const poet_prefetch_options *options,
                                  poet_prefetch **out);

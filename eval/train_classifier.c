@@ -18,6 +18,7 @@ typedef struct feeder {
     const poet_classifier_config *config;
     poet_prefetch *prefetch;
     uint8_t *frames; /* (B,T,H,W,3) */
+    size_t frame_bytes;
     int32_t *labels; /* (attributes, B) */
     poet_val frames_input, step_input, labels_input[POET_MAX_ATTRIBUTES];
 } feeder;
@@ -54,8 +55,7 @@ static poet_status feed(void *opaque, int64_t step, poet_program *program)
     POET_TRY(poet_prefetch_next(f->prefetch, &batch));
     augment_batch(f, step, batch.pixels);
     label_batch(f, &batch);
-    POET_TRY(poet_program_set(program, f->frames_input, f->frames,
-                              b * (size_t)c->t * (size_t)c->h * (size_t)c->w * 3));
+    POET_TRY(poet_program_set(program, f->frames_input, f->frames, f->frame_bytes));
     POET_TRY(poet_program_set(program, f->step_input, &number, sizeof number));
     for (int a = 0; a < c->attributes.count; a++)
         POET_TRY(poet_program_set(program, f->labels_input[a], f->labels + (size_t)a * b,
@@ -100,13 +100,6 @@ static poet_status build(poet_classifier *r, const poet_classifier_training *tra
     return poet_program_create(g, out);
 }
 
-/* Batches that are read ahead and the one that is shown, and a clip that is being read. */
-static size_t host_bytes(const poet_classifier_config *c, int b)
-{
-    size_t clip = (size_t)c->t * (size_t)c->h * (size_t)c->w * 3;
-    return ((POET_PREFETCH_DEPTH + 1) * (size_t)b + 1) * clip;
-}
-
 static poet_status train(poet_classifier *r, const poet_train_config *config, feeder *f,
                          poet_memory *memory)
 {
@@ -116,7 +109,7 @@ static poet_status train(poet_classifier *r, const poet_train_config *config, fe
     POET_TRY(poet_train_resume(config, r->params, &step));
     POET_TRY(build(r, training, &program));
     poet_memory planned = poet_program_memory(program);
-    planned.host = host_bytes(&r->config, training->b);
+    planned.host = poet_prefetch_bytes(training->dataset, training->b, 0) + f->frame_bytes;
     poet_train_announce(config, &planned);
     if (memory)
         *memory = planned;
@@ -156,7 +149,8 @@ poet_status poet_classifier_train(poet_classifier *classifier,
     poet_classifier_forget_program(classifier);
     feeder f = {.training = training, .config = c};
     size_t b = (size_t)training->b;
-    f.frames = poet_alloc(b * (size_t)c->t * (size_t)c->h * (size_t)c->w * 3);
+    f.frame_bytes = b * (size_t)c->t * (size_t)c->h * (size_t)c->w * 3;
+    f.frames = poet_alloc(f.frame_bytes);
     f.labels = poet_calloc(b * (size_t)c->attributes.count, sizeof *f.labels);
     char *config_text = poet_classifier_config_text(c), batch_text[64];
     snprintf(batch_text, sizeof batch_text, "%d seed %llu", training->b,

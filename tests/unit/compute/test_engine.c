@@ -184,32 +184,18 @@ static int count_lines(const char *path)
     return lines;
 }
 
-/* A run that averages is no start for one that does not. */
-static void check_other_moments(poet_device *device, const char *checkpoint)
+/* What a checkpoint of 6 steps of Muon with an average is no start for. */
+static void check_other_run(poet_device *device, const char *checkpoint, float average,
+                            int64_t steps, const char *reason)
 {
     poet_train_config config = {.optim = poet_optim_defaults(), .checkpoint = checkpoint};
     poet_params *params;
     int64_t step;
     config.optim.muon_rate = 0.02F;
-    config.optim.average = 0;
+    config.optim.average = average;
+    config.optim.steps = steps;
     CHECK_OK(poet_params_create(device, 3, &params));
-    CHECK_FAILS(poet_train_resume(&config, params, &step), POET_ERR_MISMATCH,
-                "train.moments = Muon, average, not Muon;");
-    poet_params_destroy(params);
-}
-
-/* Nor is a run that is over the start of a shorter one. */
-static void check_fewer_steps(poet_device *device, const char *checkpoint)
-{
-    poet_train_config config = {.optim = poet_optim_defaults(), .checkpoint = checkpoint};
-    poet_params *params;
-    int64_t step;
-    config.optim.muon_rate = 0.02F;
-    config.optim.average = 0.9F;
-    config.optim.steps = 3;
-    CHECK_OK(poet_params_create(device, 3, &params));
-    CHECK_FAILS(poet_train_resume(&config, params, &step), POET_ERR_MISMATCH,
-                "is of a run of 6 steps and has done 6 of them, so it cannot end at 3");
+    CHECK_FAILS(poet_train_resume(&config, params, &step), POET_ERR_MISMATCH, reason);
     poet_params_destroy(params);
 }
 
@@ -266,8 +252,9 @@ static void test_training_and_resume(poet_device *device)
     CHECK_INT(count_lines(metrics), 6);
     outcome again = train(device, parts, metrics, 6, false);
     CHECK_INT(again.status, POET_OK); /* nothing left to do */
-    check_other_moments(device, parts);
-    check_fewer_steps(device, parts);
+    check_other_run(device, parts, 0, 6, "train.moments = Muon, average, not Muon;");
+    check_other_run(device, parts, 0.9F, 3,
+                    "is of a run of 6 steps and has done 6 of them, so it cannot end at 3");
     outcome longer = train(device, NULL, NULL, 400, false);
     CHECK_INT(longer.status, POET_OK);
     unlink(whole);
